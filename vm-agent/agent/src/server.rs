@@ -1,0 +1,1 @@
+//! Serves the host's requests until the connection closes.
