@@ -1,0 +1,216 @@
+//! What makes sandboxes: the contract between the domain and a backend.
+//!
+//! A backend only makes the box and starts processes in it. It decides nothing: it takes [`Authorized`] grants, enforces
+//! them whole or fails, and reports what the kernel holds. Deadlines, quotas, output limits and who may call are the
+//! domain's.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::enforcement::Enforcement;
+use crate::error::Result;
+use crate::grant::{Authorized, CommandGrant, SandboxGrant};
+use crate::spec::Isolation;
+
+/// Name of one sandbox, unique within the host and its audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct SandboxId(Arc<str>);
+
+impl SandboxId {
+    /// Letters, digits and hyphens, so that a backend may use it in a file name.
+    pub(crate) fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SandboxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Makes sandboxes of one isolation.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Which kind of box it makes.
+    fn isolation(&self) -> Isolation;
+
+    /// The image where a spec names none.
+    fn default_image(&self) -> &str;
+
+    /// Makes a sandbox. On an error, or where the future is dropped before it is done, nothing of it is left.
+    ///
+    /// # Errors
+    /// `NotFound`: no such image or volume. `Unsupported`: a limit or mechanism that was granted and cannot be enforced;
+    /// names it. `Failed`: a step of making it failed.
+    async fn create(&self, id: &SandboxId, grant: Authorized<SandboxGrant>) -> Result<Created>;
+}
+
+/// A sandbox that is ready for commands.
+pub struct Created {
+    /// The sandbox.
+    pub instance: Arc<dyn Instance>,
+    /// What is in force.
+    pub enforcement: Vec<Enforcement>,
+}
+
+impl fmt::Debug for Created {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Created").field("enforcement", &self.enforcement).finish_non_exhaustive()
+    }
+}
+
+/// One live sandbox. Dropping the last reference destroys it too, in the background; `destroy` says how that went.
+#[async_trait]
+pub trait Instance: Send + Sync {
+    /// Starts a command in a process group of its own.
+    ///
+    /// # Errors
+    /// `NotFound`, `PermissionDenied`, `IsADirectory`, `InvalidArgument` (not an executable format, no such user or
+    /// directory), `LimitReached` (processes, arguments), `Gone`, `Failed`.
+    async fn spawn(&self, grant: Authorized<CommandGrant>) -> Result<Spawned>;
+
+    /// What it uses now.
+    async fn usage(&self) -> Result<Usage>;
+
+    /// Stops every process where it stands. Called only on a running sandbox.
+    async fn pause(&self) -> Result<()>;
+
+    /// Lets them go on. Called only on a paused sandbox.
+    async fn resume(&self) -> Result<()>;
+
+    /// Settles when the sandbox has ended by itself (its agent died, its VM crashed). Called once.
+    async fn ended(&self);
+
+    /// Kills all that runs in it and gives back all that it holds; done when nothing is left. May be called again, and
+    /// on a paused sandbox.
+    async fn destroy(&self) -> Result<()>;
+}
+
+/// Bytes to a process. Shutting it down, or dropping it, closes the process's standard input.
+pub type Input = Pin<Box<dyn AsyncWrite + Send>>;
+
+/// Bytes from a process: whole, in order, ending when the command has ended and all is read. What is not read stays with
+/// the process, which then waits.
+pub type Output = Pin<Box<dyn AsyncRead + Send>>;
+
+/// A process that was started.
+pub struct Spawned {
+    /// Unique within its sandbox.
+    pub id: u32,
+    /// There when the grant asked for it.
+    pub stdin: Option<Input>,
+    /// Standard output.
+    pub stdout: Output,
+    /// Standard error.
+    pub stderr: Output,
+    /// Signals and the end.
+    pub control: Arc<dyn Control>,
+}
+
+impl fmt::Debug for Spawned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spawned").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The hand on a running process. Dropping it does nothing: the domain kills what is to be killed.
+#[async_trait]
+pub trait Control: Send + Sync {
+    /// To the whole process group; `kill` is how the domain ends it.
+    ///
+    /// # Errors
+    /// `Gone`: it has ended. `Failed`: the sandbox did not answer in time.
+    async fn signal(&self, signal: Signal) -> Result<()>;
+
+    /// How the command ended; settles after what remained of its process group is gone too. Called once.
+    ///
+    /// # Errors
+    /// `Gone`: the sandbox ended first.
+    async fn ended(&self) -> Result<ExitStatus>;
+}
+
+/// The signals that can be sent, by their POSIX names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signal {
+    /// SIGHUP
+    HangUp,
+    /// SIGINT
+    Interrupt,
+    /// SIGQUIT
+    Quit,
+    /// SIGKILL
+    Kill,
+    /// SIGUSR1
+    User1,
+    /// SIGUSR2
+    User2,
+    /// SIGTERM
+    Terminate,
+}
+
+impl Signal {
+    /// Its number on Linux (signal(7)).
+    pub fn number(self) -> u8 {
+        match self {
+            Self::HangUp => 1,
+            Self::Interrupt => 2,
+            Self::Quit => 3,
+            Self::Kill => 9,
+            Self::User1 => 10,
+            Self::User2 => 12,
+            Self::Terminate => 15,
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExitStatus {
+    /// By itself, with this code.
+    Exited(u8),
+    /// By a signal; its number.
+    Signaled(u8),
+    /// Killed at its deadline.
+    TimedOut,
+    /// Killed for want of memory.
+    OutOfMemory,
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exited with {code}"),
+            Self::Signaled(number) => write!(f, "killed by signal {number}"),
+            Self::TimedOut => f.write_str("timed out"),
+            Self::OutOfMemory => f.write_str("out of memory"),
+        }
+    }
+}
+
+/// What a sandbox uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Processor time of all its processes so far.
+    pub cpu_time: Duration,
+    /// Bytes now.
+    pub memory: u64,
+    /// Bytes at most so far.
+    pub memory_peak: u64,
+    /// Processes and threads now, the agent's among them.
+    pub processes: u32,
+}

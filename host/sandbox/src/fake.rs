@@ -1,0 +1,285 @@
+//! A backend in memory, for every test that needs no privileges.
+//!
+//! Its programs are a handful of the coreutils, rewritten over in-memory pipes: enough for the contract suite to ask of it
+//! what it asks of a real backend. It isolates nothing, and its enforcement report says so.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::watch;
+
+use crate::backend::{Backend, Control, Created, ExitStatus, Instance, SandboxId, Signal, Spawned, Usage};
+use crate::ceiling::{Access, Ceiling};
+use crate::enforcement::{Enforcement, EnforcementStatus};
+use crate::error::{Error, Result};
+use crate::grant::{Authorized, CommandGrant, SandboxGrant};
+use crate::limits::GrantedLimits;
+use crate::spec::Isolation;
+
+/// What a pipe of Linux holds (pipe(7)).
+const PIPE: usize = 64 * 1024;
+
+/// A ceiling for tests: small, with a volume of each kind.
+pub fn ceiling() -> Ceiling {
+    let mebibytes = 1024 * 1024;
+    Ceiling {
+        isolation: vec![Isolation::Os],
+        sandboxes: 64,
+        sandboxes_per_run: 48,
+        commands: 32,
+        limits: GrantedLimits { memory: 1024 * mebibytes, cpu: 2000, processes: 256, disk: 512 * mebibytes },
+        defaults: GrantedLimits { memory: 256 * mebibytes, cpu: 1000, processes: 64, disk: 64 * mebibytes },
+        timeout: Duration::from_secs(60),
+        lifetime: Duration::from_secs(600),
+        output: mebibytes,
+        volumes: BTreeMap::from([("fixtures".into(), Access::ReadOnly), ("scratch".into(), Access::ReadWrite)]),
+    }
+}
+
+/// Makes sandboxes that are none.
+#[derive(Debug, Default)]
+pub struct FakeBackend;
+
+#[async_trait]
+impl Backend for FakeBackend {
+    fn isolation(&self) -> Isolation {
+        Isolation::Os
+    }
+
+    fn default_image(&self) -> &str {
+        "host"
+    }
+
+    async fn create(&self, _id: &SandboxId, grant: Authorized<SandboxGrant>) -> Result<Created> {
+        if grant.image != self.default_image() {
+            return Err(Error::NotFound);
+        }
+        let enforcement = vec![Enforcement {
+            mechanism: "fake".into(),
+            status: EnforcementStatus::Absent,
+            detail: "a backend for tests enforces nothing".into(),
+        }];
+        Ok(Created { instance: Arc::new(FakeInstance::default()), enforcement })
+    }
+}
+
+struct FakeInstance {
+    next: AtomicU32,
+    mode: watch::Sender<Mode>,
+    running: Arc<AtomicU32>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Running,
+    Paused,
+    Gone,
+}
+
+impl Default for FakeInstance {
+    fn default() -> Self {
+        Self { next: AtomicU32::new(1), mode: watch::Sender::new(Mode::Running), running: Arc::default() }
+    }
+}
+
+#[async_trait]
+impl Instance for FakeInstance {
+    async fn spawn(&self, grant: Authorized<CommandGrant>) -> Result<Spawned> {
+        if *self.mode.borrow() == Mode::Gone {
+            return Err(Error::Gone);
+        }
+        let grant = grant.into_inner();
+        let name = grant.program.rsplit('/').next().unwrap_or_default();
+        let program = Program::named(name).ok_or(Error::NotFound)?;
+        let (stdin, child_stdin) = if grant.stdin {
+            let (host, child) = duplex(PIPE);
+            (Some(Box::pin(host) as _), Some(child))
+        } else {
+            (None, None)
+        };
+        let (stdout, child_stdout) = duplex(PIPE);
+        let (stderr, child_stderr) = duplex(PIPE);
+        let pipes = Pipes { stdin: child_stdin, stdout: child_stdout, stderr: child_stderr };
+        let signal = watch::Sender::new(None);
+        let (end, ended) = watch::channel(None);
+        let (mut mode, mut signals) = (self.mode.subscribe(), signal.subscribe());
+        let running = self.running.clone();
+        running.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(async move {
+            let status = tokio::select! {
+                code = while_running(program.run(grant, pipes), mode.clone()) => Ok(ExitStatus::Exited(code)),
+                signal = while_running(async move { first(&mut signals).await }, mode.clone()) =>
+                    Ok(ExitStatus::Signaled(signal.map_or(9, Signal::number))),
+                () = becomes(&mut mode, |mode| mode == Mode::Gone) => Err(Error::Gone),
+            };
+            running.fetch_sub(1, Ordering::Relaxed);
+            end.send_replace(Some(status));
+        });
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let control = Arc::new(FakeControl { signal, ended: Mutex::new(Some(ended)) });
+        Ok(Spawned { id, stdin, stdout: Box::pin(stdout), stderr: Box::pin(stderr), control })
+    }
+
+    async fn usage(&self) -> Result<Usage> {
+        Ok(Usage { processes: self.running.load(Ordering::Relaxed), ..Usage::default() })
+    }
+
+    async fn pause(&self) -> Result<()> {
+        self.mode.send_replace(Mode::Paused);
+        Ok(())
+    }
+
+    async fn resume(&self) -> Result<()> {
+        self.mode.send_replace(Mode::Running);
+        Ok(())
+    }
+
+    async fn ended(&self) {
+        std::future::pending().await
+    }
+
+    async fn destroy(&self) -> Result<()> {
+        self.mode.send_replace(Mode::Gone);
+        Ok(())
+    }
+}
+
+/// The first value that is there; none where there never will be one.
+async fn first<T: Clone>(values: &mut watch::Receiver<Option<T>>) -> Option<T> {
+    values.wait_for(Option::is_some).await.ok().and_then(|value| value.clone())
+}
+
+/// Settles once the mode is such; never where it never will be.
+async fn becomes(mode: &mut watch::Receiver<Mode>, such: impl Fn(Mode) -> bool) {
+    if mode.wait_for(|mode| such(*mode)).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Polls `work` only while the sandbox is not paused.
+async fn while_running<F: Future>(work: F, mut mode: watch::Receiver<Mode>) -> F::Output {
+    let mut work = Box::pin(work);
+    loop {
+        becomes(&mut mode, |mode| mode != Mode::Paused).await;
+        tokio::select! {
+            output = &mut work => return output,
+            () = becomes(&mut mode, |mode| mode == Mode::Paused) => {}
+        }
+    }
+}
+
+struct FakeControl {
+    signal: watch::Sender<Option<Signal>>,
+    ended: Mutex<Option<watch::Receiver<Option<Result<ExitStatus>>>>>,
+}
+
+#[async_trait]
+impl Control for FakeControl {
+    async fn signal(&self, signal: Signal) -> Result<()> {
+        self.signal.send_replace(Some(signal));
+        Ok(())
+    }
+
+    async fn ended(&self) -> Result<ExitStatus> {
+        let ended = self.ended.lock().take();
+        let mut ended = ended.ok_or(Error::Gone)?;
+        first(&mut ended).await.unwrap_or(Err(Error::Gone))
+    }
+}
+
+struct Pipes {
+    stdin: Option<DuplexStream>,
+    stdout: DuplexStream,
+    stderr: DuplexStream,
+}
+
+#[derive(Clone, Copy)]
+enum Program {
+    True,
+    False,
+    Echo,
+    Cat,
+    Sleep,
+    Yes,
+    Printenv,
+    Ls,
+}
+
+impl Program {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "true" => Self::True,
+            "false" => Self::False,
+            "echo" => Self::Echo,
+            "cat" => Self::Cat,
+            "sleep" => Self::Sleep,
+            "yes" => Self::Yes,
+            "printenv" => Self::Printenv,
+            "ls" => Self::Ls,
+            _ => return None,
+        })
+    }
+
+    fn run(self, grant: CommandGrant, pipes: Pipes) -> Pin<Box<dyn Future<Output = u8> + Send>> {
+        let Pipes { stdin, mut stdout, mut stderr } = pipes;
+        Box::pin(async move {
+            match self {
+                Self::True => 0,
+                Self::False => 1,
+                Self::Echo => say(&mut stdout, &format!("{}\n", grant.arguments.join(" "))).await,
+                Self::Cat => match stdin {
+                    Some(stdin) => copy(stdin, stdout).await,
+                    None => 0,
+                },
+                Self::Sleep => {
+                    let seconds = grant.arguments.first().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+                    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+                    0
+                }
+                Self::Yes => loop {
+                    if say(&mut stdout, "y\n").await != 0 {
+                        return 1;
+                    }
+                },
+                Self::Printenv => {
+                    let wanted = grant.arguments.first().cloned().unwrap_or_default();
+                    match grant.environment.iter().find(|(name, _)| *name == wanted) {
+                        Some((_, value)) => say(&mut stdout, &format!("{value}\n")).await,
+                        None => 1,
+                    }
+                }
+                Self::Ls => {
+                    say(&mut stderr, "ls: this file system is empty\n").await;
+                    2
+                }
+            }
+        })
+    }
+}
+
+/// The exit code of a program that says one thing.
+async fn say(stdout: &mut DuplexStream, text: &str) -> u8 {
+    u8::from(stdout.write_all(text.as_bytes()).await.is_err())
+}
+
+async fn copy(mut from: DuplexStream, mut to: DuplexStream) -> u8 {
+    let mut buffer = vec![0; PIPE];
+    loop {
+        match from.read(&mut buffer).await {
+            Ok(0) => return 0,
+            Ok(count) => {
+                if to.write_all(buffer.get(..count).unwrap_or_default()).await.is_err() {
+                    return 1;
+                }
+            }
+            Err(_) => return 1,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The domain of mimobox-host: what a sandbox is, who may do what with it, and what is written down about it.
+//!
+//! ```text
+//! Manager ─ begin ─► Run ─ create ─► Sandbox ─ spawn ─► Process
+//!    │ ceiling ∩ policies ─► audit log ─► Authorized<grant>
+//!    ▼
+//! trait Backend ─ create ─► trait Instance ─ spawn ─► streams and trait Control
+//! ```
+//!
+//! No WebAssembly, no KVM, no system call and no file lives here. What asks is a [`Run`]; what is asked for is a [`Spec`] or
+//! a [`Command`]; what was allowed is an [`Authorized`] grant, which only this crate can make and which is all that a
+//! [`Backend`] takes. So authority only shrinks: request ⊆ ceiling ∩ every policy's verdict, decided and written to the
+//! audit log before any effect.
+//!
+//! The `fake` module is a backend in memory, for every test that needs no privileges.
+
+mod audit;
+mod authority;
+mod backend;
+mod ceiling;
+mod counted;
+mod enforcement;
+mod error;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+mod grant;
+mod lifecycle;
+mod limits;
+mod manager;
+mod narrow;
+mod parked;
+mod policy;
+mod process;
+mod run;
+mod sandbox;
+mod spec;
+mod validate;
+
+pub use audit::{AuditFailure, AuditSink, Bytes, Change, Decision, Entry, RuleSpoke};
+pub use backend::{
+    Backend, Control, Created, ExitStatus, Input, Instance, Output, SandboxId, Signal, Spawned, Usage,
+};
+pub use ceiling::{Access, Ceiling};
+pub use enforcement::{Enforcement, EnforcementStatus};
+pub use error::{Denial, Error, FailureId, Result};
+pub use grant::{Authorized, CommandGrant, SandboxGrant};
+pub use lifecycle::State;
+pub use limits::{GrantedLimits, Limits};
+pub use manager::{Manager, Parts};
+pub use policy::{
+    Creation, Effect, Event, Execution, History, Narrowing, Operation, Policy, PolicyFailure, Subject, Verdict,
+};
+pub use process::Process;
+pub use run::Run;
+pub use sandbox::{Finished, Sandbox};
+pub use spec::{Command, EgressRule, Isolation, Mount, Spec, Variable};
