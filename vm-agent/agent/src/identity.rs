@@ -1,10 +1,44 @@
-//! As whom commands run.
+//! As whom commands run. Decided once at start-up; `spawn` asks for every command.
+
+use mimobox_protocol::{SANDBOX_GID, SANDBOX_UID, SpawnFailure};
+use nix::unistd::{Gid, Uid};
+
+use crate::passwd;
 
 /// As whom commands run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Identity {
-    /// As the agent itself, whichever user that is; a command that names another is refused.
+    /// As the agent itself, whoever that is. A command that names somebody else is refused.
     Own,
-    /// As the sandbox's default user, or the one that a command names: never as the agent's.
+    /// As the sandbox's default user, or the one that a command names, but never as the agent's own.
     Sandbox,
+}
+
+/// A user and group to switch to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ids {
+    pub(crate) uid: Uid,
+    pub(crate) gid: Gid,
+}
+
+impl Identity {
+    /// Whom to switch to for a command that names `user`; nobody where the command runs as the agent.
+    pub(crate) fn resolve(self, user: Option<&str>) -> Result<Option<Ids>, SpawnFailure> {
+        let named = user.map(passwd::find).transpose()?;
+        match self {
+            Self::Own => match named {
+                Some(ids) if ids.uid != Uid::current() => Err(SpawnFailure::PermissionDenied),
+                _ => Ok(None),
+            },
+            Self::Sandbox => {
+                let default = Ids { uid: Uid::from_raw(SANDBOX_UID), gid: Gid::from_raw(SANDBOX_GID) };
+                let ids = named.unwrap_or(default);
+                // The agent is safe from commands because it is another user than they.
+                if ids.uid.is_root() || ids.uid == Uid::current() {
+                    return Err(SpawnFailure::PermissionDenied);
+                }
+                Ok(Some(ids))
+            }
+        }
+    }
 }

@@ -8,13 +8,28 @@
 //!
 //! The host starts it with its end of the connection as descriptor 3. When that connection closes, the agent
 //! exits, and as it is pid 1 the kernel then kills whatever runs in the sandbox.
+//!
+//! One thread, no shared state: `server` waits for the connection and for ended children, `connection` speaks
+//! the protocol, `processes` knows what runs, `spawn` and `child` start it.
 
+#![allow(unsafe_code, reason = "takes over the descriptor that the host leaves")]
+
+mod attributes;
+mod child;
+mod children;
+mod connection;
 mod identity;
 mod janitor;
 mod os;
+mod passwd;
+mod processes;
 mod server;
+mod spawn;
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::io::Write as _;
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
@@ -24,5 +39,42 @@ use crate::identity::Identity;
 const CONNECTION: RawFd = 3;
 
 fn main() -> ExitCode {
-    todo!()
+    let Some(socket) = connection() else { return failed(&"no socket at descriptor 3") };
+    match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
+        Some("os") => {
+            let socket = UnixStream::from(socket);
+            match os::start(&socket) {
+                Ok(identity) => serve(socket, identity),
+                Err(error) => failed(&error),
+            }
+        }
+        Some("serve") => serve(UnixStream::from(socket), Identity::Own),
+        Some("janitor") => janitor::run(socket),
+        _ => failed(&"expects one argument: os, serve or janitor"),
+    }
+}
+
+fn serve(socket: UnixStream, identity: Identity) -> ExitCode {
+    match server::serve(socket, identity) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+/// The end of the connection that the host left, if it did.
+fn connection() -> Option<OwnedFd> {
+    // SAFETY: fcntl reads no memory; a number that is no descriptor is an error, not undefined.
+    let flags = unsafe { libc::fcntl(CONNECTION, libc::F_GETFD) };
+    if flags < 0 {
+        return None;
+    }
+    // SAFETY: open, as just asked, and owned by nobody: nothing of this program has opened a descriptor yet.
+    Some(unsafe { OwnedFd::from_raw_fd(CONNECTION) })
+}
+
+/// Says why on standard error, which the host may keep for its log.
+fn failed(why: &dyn Display) -> ExitCode {
+    // Where nobody listens there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "mimobox-agent: {why}");
+    ExitCode::FAILURE
 }

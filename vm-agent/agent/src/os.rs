@@ -5,7 +5,8 @@ use std::os::unix::net::UnixStream;
 use crate::identity::Identity;
 
 /// Why the plan was not carried out.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("failed to start: no plan is understood yet")]
 pub(crate) struct StartError;
 
 /// Receives a plan on `socket` (blocking), carries it out, reports, and says as whom commands run.

@@ -1,1 +1,148 @@
-//! Serves the host's requests until the connection closes.
+//! The event loop: waits for the host and for ended children, and answers both.
+
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
+use mimobox_protocol::{Request, Response};
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::signal::{SIGCHLD, SigSet};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::attributes::{self, AttributeError};
+use crate::connection::{Connection, ConnectionError, Received};
+use crate::identity::Identity;
+use crate::processes::{Processes, Reaped};
+
+/// Serving ended otherwise than by the host closing the connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error(transparent)]
+    Attribute(#[from] AttributeError),
+    #[error("failed to set up the event loop")]
+    EventLoop(#[source] Errno),
+    #[error("failed to wait for events")]
+    Wait(#[source] Errno),
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error("failed to start a process: its number {id} is in use")]
+    NumberInUse { id: u32 },
+}
+
+/// Serves until the host closes the connection.
+pub(crate) fn serve(socket: UnixStream, identity: Identity) -> Result<(), ServeError> {
+    attributes::set()?;
+    Server::new(socket, identity)?.run()
+}
+
+/// Which descriptor an event is about.
+const FROM_CONNECTION: u64 = 0;
+const FROM_CHILDREN: u64 = 1;
+
+struct Server {
+    epoll: Epoll,
+    connection: Connection,
+    /// What of the connection is waited for.
+    interest: EpollFlags,
+    children: SignalFd,
+    processes: Processes,
+    reaped: Reaped,
+}
+
+impl Server {
+    fn new(socket: UnixStream, identity: Identity) -> Result<Self, ServeError> {
+        let connection = Connection::new(socket)?;
+        let children =
+            SignalFd::with_flags(&SigSet::from(SIGCHLD), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+                .map_err(ServeError::EventLoop)?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(ServeError::EventLoop)?;
+        let interest = EpollFlags::EPOLLIN;
+        epoll.add(&connection, EpollEvent::new(interest, FROM_CONNECTION)).map_err(ServeError::EventLoop)?;
+        epoll
+            .add(&children, EpollEvent::new(EpollFlags::EPOLLIN, FROM_CHILDREN))
+            .map_err(ServeError::EventLoop)?;
+        let processes = Processes::new(identity);
+        Ok(Self { epoll, connection, interest, children, processes, reaped: Reaped::All })
+    }
+
+    fn run(mut self) -> Result<(), ServeError> {
+        loop {
+            let mut events = [EpollEvent::empty(); 2];
+            let count = match self.epoll.wait(&mut events, self.patience()) {
+                Ok(count) => count,
+                Err(Errno::EINTR) => 0,
+                Err(errno) => return Err(ServeError::Wait(errno)),
+            };
+            for event in events.iter().take(count) {
+                if event.data() == FROM_CHILDREN {
+                    // Only says that there may be children to reap; one that is pending stands for many.
+                    let _ = self.children.read_signal();
+                    self.reaped = Reaped::Some;
+                } else if self.takes_requests() && self.connection.receive()? == Received::Closed {
+                    return Ok(());
+                }
+            }
+            self.answer_requests()?;
+            if self.reaped == Reaped::Some {
+                self.reaped = self.processes.reap();
+            }
+            for response in self.processes.conclude() {
+                self.connection.send(&response)?;
+            }
+            self.connection.flush()?;
+            self.update_interest()?;
+        }
+    }
+
+    fn answer_requests(&mut self) -> Result<(), ServeError> {
+        while !self.connection.is_congested() {
+            let Some((request, descriptors)) = self.connection.next_request()? else { break };
+            let response = match request {
+                Request::Spawn { id, .. } if self.processes.knows(id) => {
+                    return Err(ServeError::NumberInUse { id });
+                }
+                Request::Spawn { id, command, .. } => {
+                    match self.processes.start(id, &command, &descriptors) {
+                        Ok(()) => Response::Started { id },
+                        Err(failure) => Response::Refused { id, failure },
+                    }
+                }
+                Request::Signal { id, process, signal } => {
+                    Response::Signalled { id, delivered: self.processes.signal(process, signal) }
+                }
+            };
+            self.connection.send(&response)?;
+            // Each at once: the next may be a spawn, and take a while.
+            self.connection.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Whether to receive: not while requests are left that the host's slowness keeps from being answered.
+    fn takes_requests(&self) -> bool {
+        !self.connection.has_unread() && !self.connection.is_congested()
+    }
+
+    fn update_interest(&mut self) -> Result<(), ServeError> {
+        let mut wanted = EpollFlags::empty();
+        wanted.set(EpollFlags::EPOLLIN, self.takes_requests());
+        wanted.set(EpollFlags::EPOLLOUT, self.connection.has_outgoing());
+        if wanted != self.interest {
+            let mut event = EpollEvent::new(wanted, FROM_CONNECTION);
+            self.epoll.modify(&self.connection, &mut event).map_err(ServeError::EventLoop)?;
+            self.interest = wanted;
+        }
+        Ok(())
+    }
+
+    /// How long to wait for an event at most.
+    fn patience(&self) -> EpollTimeout {
+        if self.reaped == Reaped::Some || (self.connection.has_unread() && !self.connection.is_congested()) {
+            return EpollTimeout::ZERO;
+        }
+        let Some(end) = self.processes.patience_ends() else { return EpollTimeout::NONE };
+        // Rounded up: a whole millisecond early would be a busy loop for its rest.
+        let milliseconds = end.saturating_duration_since(Instant::now()).as_millis().saturating_add(1);
+        EpollTimeout::try_from(milliseconds).unwrap_or(EpollTimeout::MAX)
+    }
+}

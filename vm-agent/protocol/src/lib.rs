@@ -32,8 +32,8 @@ mod tests;
 pub use frame::{DecodeError, Decoder, EncodeError, MAX_FRAME, encode};
 pub use hello::{Hello, HelloError, VERSION};
 pub use message::{
-    Command, ExitStatus, Limit, MAX_DESCRIPTORS, Request, Resource, Response, Signal, SignalFailure, SpawnFailure,
-    Stdin,
+    Command, ExitStatus, Limit, MAX_DESCRIPTORS, Request, Resource, Response, Signal, SignalFailure,
+    SpawnFailure, Stdin,
 };
 
 /// The user that a command runs as where it names none, inside the sandbox.

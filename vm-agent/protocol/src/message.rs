@@ -172,7 +172,7 @@ pub enum SpawnFailure {
     /// The program is a directory.
     #[error("failed to start the program: it is a directory")]
     IsADirectory,
-    /// The file is of no format that the kernel executes.
+    /// The file is of no format that the kernel executes, or is being written.
     #[error("failed to start the program: not in an executable format")]
     NotExecutable,
     /// Arguments and environment are more than the kernel, or one frame, takes.
