@@ -37,7 +37,11 @@ pub(crate) struct Underway {
 }
 
 impl Authority {
-    pub(crate) fn new(policies: Vec<Arc<dyn Policy>>, policy_deadline: Duration, audit: Arc<dyn AuditSink>) -> Self {
+    pub(crate) fn new(
+        policies: Vec<Arc<dyn Policy>>,
+        policy_deadline: Duration,
+        audit: Arc<dyn AuditSink>,
+    ) -> Self {
         Self { policies, policy_deadline, audit, operations: AtomicU64::new(1) }
     }
 
@@ -58,7 +62,11 @@ impl Authority {
             Ok(grant) => self.ask(&event, grant, narrow, &mut rules).await,
             Err(error) => {
                 if let Error::Denied(denial) = &error {
-                    rules.push(RuleSpoke { by: "ceiling".into(), rule: denial.rule.clone(), reason: denial.reason.clone() });
+                    rules.push(RuleSpoke {
+                        by: "ceiling".into(),
+                        rule: denial.rule.clone(),
+                        reason: denial.reason.clone(),
+                    });
                 }
                 Err(error)
             }
@@ -95,7 +103,14 @@ impl Authority {
                     tracing::warn!(policy = policy.name(), cause = %failure.cause, "a policy gave no verdict");
                     return Err(refuse(rules, policy.name(), POLICY_FAILED, "the policy gave no verdict"));
                 }
-                Err(_) => return Err(refuse(rules, policy.name(), POLICY_FAILED, "the policy missed its deadline")),
+                Err(_) => {
+                    return Err(refuse(
+                        rules,
+                        policy.name(),
+                        POLICY_FAILED,
+                        "the policy missed its deadline",
+                    ));
+                }
             };
             match &verdict.effect {
                 Effect::Deny => return Err(refuse(rules, policy.name(), &verdict.rule, &verdict.reason)),
@@ -107,7 +122,11 @@ impl Authority {
                     narrowed = true;
                 }
             }
-            rules.push(RuleSpoke { by: policy.name().to_owned(), rule: verdict.rule, reason: verdict.reason });
+            rules.push(RuleSpoke {
+                by: policy.name().to_owned(),
+                rule: verdict.rule,
+                reason: verdict.reason,
+            });
         }
         Ok((grant, narrowed))
     }
@@ -120,11 +139,22 @@ impl Authority {
         grant: &SandboxGrant,
         enforcement: &[Enforcement],
     ) -> Result<()> {
-        self.record(&Entry::Created { time: SystemTime::now(), operation: underway.operation, sandbox, grant, enforcement })
+        self.record(&Entry::Created {
+            time: SystemTime::now(),
+            operation: underway.operation,
+            sandbox,
+            grant,
+            enforcement,
+        })
     }
 
     /// How an operation ended.
-    pub(crate) fn finished(&self, underway: &Underway, end: &Result<Option<ExitStatus>>, bytes: Option<Bytes>) -> Result<()> {
+    pub(crate) fn finished(
+        &self,
+        underway: &Underway,
+        end: &Result<Option<ExitStatus>>,
+        bytes: Option<Bytes>,
+    ) -> Result<()> {
         self.record(&Entry::Finished {
             time: SystemTime::now(),
             operation: underway.operation,
@@ -151,6 +181,10 @@ fn refuse(rules: &mut Vec<RuleSpoke>, by: &str, rule: &str, reason: &str) -> Err
 }
 
 /// An event about `operation`, now.
-pub(crate) fn event(subject: crate::policy::Subject, operation: Operation, history: crate::policy::History) -> Event {
+pub(crate) fn event(
+    subject: crate::policy::Subject,
+    operation: Operation,
+    history: crate::policy::History,
+) -> Event {
     Event { subject, operation, time: SystemTime::now(), history }
 }

@@ -44,13 +44,20 @@ pub enum Access {
 
 impl Ceiling {
     /// What `spec` gets under this ceiling, or the ceiling's rule that refuses it.
-    pub(crate) fn admit_spec(&self, spec: &Spec, default_image: impl Fn(Isolation) -> Option<String>) -> Result<SandboxGrant> {
+    pub(crate) fn admit_spec(
+        &self,
+        spec: &Spec,
+        default_image: impl Fn(Isolation) -> Option<String>,
+    ) -> Result<SandboxGrant> {
         let Some(&default) = self.isolation.first() else {
             return Err(refuse("ceiling-isolation", "the operator allows no isolation"));
         };
         let isolation = spec.isolation.unwrap_or(default);
         if !self.isolation.contains(&isolation) {
-            return Err(refuse("ceiling-isolation", format!("the operator does not allow isolation {isolation}")));
+            return Err(refuse(
+                "ceiling-isolation",
+                format!("the operator does not allow isolation {isolation}"),
+            ));
         }
         let Some(backend_image) = default_image(isolation) else {
             return Err(Error::Unsupported(format!("isolation {isolation}")));
@@ -64,7 +71,12 @@ impl Ceiling {
             limits: GrantedLimits {
                 memory: within("memory", spec.limits.memory, self.defaults.memory, self.limits.memory)?,
                 cpu: within("cpu", spec.limits.cpu, self.defaults.cpu, self.limits.cpu)?,
-                processes: within("processes", spec.limits.processes, self.defaults.processes, self.limits.processes)?,
+                processes: within(
+                    "processes",
+                    spec.limits.processes,
+                    self.defaults.processes,
+                    self.limits.processes,
+                )?,
                 disk: within("disk", spec.limits.disk, self.defaults.disk, self.limits.disk)?,
             },
             environment: merge(&spec.environment, &[]),
@@ -74,7 +86,12 @@ impl Ceiling {
     }
 
     /// What `command` gets under this ceiling in a sandbox with `environment`.
-    pub(crate) fn admit_command(&self, command: &Command, environment: &[(String, String)], stdin: bool) -> Result<CommandGrant> {
+    pub(crate) fn admit_command(
+        &self,
+        command: &Command,
+        environment: &[(String, String)],
+        stdin: bool,
+    ) -> Result<CommandGrant> {
         Ok(CommandGrant {
             program: command.program.clone(),
             arguments: command.arguments.clone(),
@@ -91,7 +108,9 @@ impl Ceiling {
 
     fn admit_mount(&self, mount: &Mount) -> Result<Mount> {
         match self.volumes.get(&mount.volume) {
-            None => Err(refuse("ceiling-volume", format!("the operator declared no volume {:?}", mount.volume))),
+            None => {
+                Err(refuse("ceiling-volume", format!("the operator declared no volume {:?}", mount.volume)))
+            }
             Some(Access::ReadOnly) if !mount.read_only => {
                 Err(refuse("ceiling-volume", format!("volume {:?} is read-only", mount.volume)))
             }
@@ -108,7 +127,9 @@ fn within<T: Ord + Copy + std::fmt::Display>(name: &str, asked: Option<T>, defau
     match asked {
         None => Ok(default.min(most)),
         Some(asked) if asked <= most => Ok(asked),
-        Some(asked) => Err(refuse(&format!("ceiling-{name}"), format!("{name} {asked} is above the operator's {most}"))),
+        Some(asked) => {
+            Err(refuse(&format!("ceiling-{name}"), format!("{name} {asked} is above the operator's {most}")))
+        }
     }
 }
 
@@ -182,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_volume_gives_no_more_than_the_operator_gave() {
-        let mount = |volume: &str, read_only| Mount { volume: volume.into(), target: "/data".into(), read_only };
+        let mount =
+            |volume: &str, read_only| Mount { volume: volume.into(), target: "/data".into(), read_only };
         let spec = |mount| Spec { mounts: vec![mount], ..Spec::default() };
         assert_eq!(rule(admit(&spec(mount("nowhere", true)))), "ceiling-volume");
         assert_eq!(rule(admit(&spec(mount("fixtures", false)))), "ceiling-volume");
@@ -193,7 +215,8 @@ mod tests {
     #[test]
     fn a_later_variable_wins() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let merged = merge(&[pair("A", "1"), pair("B", "2")], &[pair("A", "3"), pair("C", "4"), pair("C", "5")]);
+        let merged =
+            merge(&[pair("A", "1"), pair("B", "2")], &[pair("A", "3"), pair("C", "4"), pair("C", "5")]);
         assert_eq!(merged, [pair("A", "3"), pair("B", "2"), pair("C", "5")]);
     }
 }

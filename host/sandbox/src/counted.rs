@@ -6,56 +6,85 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::audit::Bytes;
-use crate::backend::{Input, Output};
+use crate::authority::{Authority, Underway};
+use crate::backend::{ExitStatus, Input, Output};
+use crate::error::{Error, Result};
 
-/// Bytes so far, of each stream of one process.
-#[derive(Default)]
-pub(crate) struct Counts {
-    stdin: Arc<AtomicU64>,
-    stdout: Arc<AtomicU64>,
-    stderr: Arc<AtomicU64>,
+/// What one command has used its streams for, and how it ended. Its end goes into the audit log when it is known and
+/// nobody holds a stream any more: only then is the count whole.
+pub(crate) struct Tally {
+    authority: Arc<Authority>,
+    underway: Underway,
+    stdin: AtomicU64,
+    stdout: AtomicU64,
+    stderr: AtomicU64,
+    end: Mutex<Result<ExitStatus>>,
 }
 
-impl Counts {
-    pub(crate) fn read(&self) -> Bytes {
-        Bytes {
+impl Tally {
+    pub(crate) fn new(authority: Arc<Authority>, underway: Underway) -> Arc<Self> {
+        let end = Mutex::new(Err(Error::Gone));
+        Arc::new(Self { authority, underway, stdin: 0.into(), stdout: 0.into(), stderr: 0.into(), end })
+    }
+
+    /// Says how the command ended and lets go of the tally.
+    pub(crate) fn settle(self: Arc<Self>, end: Result<ExitStatus>) {
+        *self.end.lock() = end;
+    }
+
+    pub(crate) fn count_stdin(self: &Arc<Self>, stream: Input) -> Input {
+        Box::pin(Counted { stream, tally: self.clone(), which: |tally| &tally.stdin })
+    }
+
+    pub(crate) fn count_stdout(self: &Arc<Self>, stream: Output) -> Output {
+        Box::pin(Counted { stream, tally: self.clone(), which: |tally| &tally.stdout })
+    }
+
+    pub(crate) fn count_stderr(self: &Arc<Self>, stream: Output) -> Output {
+        Box::pin(Counted { stream, tally: self.clone(), which: |tally| &tally.stderr })
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        let bytes = Bytes {
             stdin: self.stdin.load(Ordering::Relaxed),
             stdout: self.stdout.load(Ordering::Relaxed),
             stderr: self.stderr.load(Ordering::Relaxed),
-        }
+        };
+        let end = self.end.get_mut().clone().map(Some);
+        // It is over: there is nothing left to refuse. The operator's log has the failure, and a sink that fails refuses
+        // whatever is asked next.
+        let _ = self.authority.finished(&self.underway, &end, Some(bytes));
     }
 }
 
-/// A stream, and how much went through it.
-pub(crate) struct Counted<S> {
+/// A stream, and where its bytes are counted.
+struct Counted<S> {
     stream: S,
-    count: Arc<AtomicU64>,
+    tally: Arc<Tally>,
+    which: fn(&Tally) -> &AtomicU64,
 }
 
-impl Counted<Output> {
-    pub(crate) fn stdout(stream: Output, counts: &Counts) -> Output {
-        Box::pin(Self { stream, count: counts.stdout.clone() })
-    }
-
-    pub(crate) fn stderr(stream: Output, counts: &Counts) -> Output {
-        Box::pin(Self { stream, count: counts.stderr.clone() })
-    }
-}
-
-impl Counted<Input> {
-    pub(crate) fn input(stream: Input, counts: &Counts) -> Input {
-        Box::pin(Self { stream, count: counts.stdin.clone() })
+impl<S> Counted<S> {
+    fn count(&self, bytes: usize) {
+        (self.which)(&self.tally).fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }
 
 impl AsyncRead for Counted<Output> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = ready!(self.stream.as_mut().poll_read(cx, buffer));
-        self.count.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
+        self.count(buffer.filled().len() - before);
         Poll::Ready(read)
     }
 }
@@ -63,7 +92,7 @@ impl AsyncRead for Counted<Output> {
 impl AsyncWrite for Counted<Input> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(self.stream.as_mut().poll_write(cx, bytes))?;
-        self.count.fetch_add(written as u64, Ordering::Relaxed);
+        self.count(written);
         Poll::Ready(Ok(written))
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::watch;
 
+use crate::audit::{AuditFailure, AuditSink, Entry};
 use crate::backend::{Backend, Control, Created, ExitStatus, Instance, SandboxId, Signal, Spawned, Usage};
 use crate::ceiling::{Access, Ceiling};
 use crate::enforcement::{Enforcement, EnforcementStatus};
@@ -39,7 +40,39 @@ pub fn ceiling() -> Ceiling {
         timeout: Duration::from_secs(60),
         lifetime: Duration::from_secs(600),
         output: mebibytes,
-        volumes: BTreeMap::from([("fixtures".into(), Access::ReadOnly), ("scratch".into(), Access::ReadWrite)]),
+        volumes: BTreeMap::from([
+            ("fixtures".into(), Access::ReadOnly),
+            ("scratch".into(), Access::ReadWrite),
+        ]),
+    }
+}
+
+/// An audit log in memory, each entry as its debug form.
+#[derive(Clone, Debug, Default)]
+pub struct AuditLog {
+    entries: Arc<Mutex<Vec<String>>>,
+    full: Arc<AtomicBool>,
+}
+
+impl AuditLog {
+    /// What was written so far.
+    pub fn entries(&self) -> Vec<String> {
+        self.entries.lock().clone()
+    }
+
+    /// From now on it takes no entry.
+    pub fn fill_up(&self) {
+        self.full.store(true, Ordering::Relaxed);
+    }
+}
+
+impl AuditSink for AuditLog {
+    fn record(&self, entry: &Entry<'_>) -> Result<(), AuditFailure> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(AuditFailure("no space left".into()));
+        }
+        self.entries.lock().push(format!("{entry:?}"));
+        Ok(())
     }
 }
 

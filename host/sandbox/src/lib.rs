@@ -48,7 +48,8 @@ pub use lifecycle::State;
 pub use limits::{GrantedLimits, Limits};
 pub use manager::{Manager, Parts};
 pub use policy::{
-    Creation, Effect, Event, Execution, History, Narrowing, Operation, Policy, PolicyFailure, Subject, Verdict,
+    Creation, Effect, Event, Execution, History, Narrowing, Operation, Policy, PolicyFailure, Subject,
+    Verdict,
 };
 pub use process::Process;
 pub use run::Run;

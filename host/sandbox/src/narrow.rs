@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn a_removed_variable_is_gone_and_stays_away() {
         let mut grant = command_grant();
-        let narrowing = Narrowing { remove_environment: vec!["DROP".into(), "PATH".into()], ..Narrowing::default() };
+        let narrowing =
+            Narrowing { remove_environment: vec!["DROP".into(), "PATH".into()], ..Narrowing::default() };
         command(&mut grant, &narrowing).unwrap();
         assert_eq!(grant.environment, [("KEEP".to_owned(), "1".to_owned())]);
         assert_eq!(grant.removed, ["DROP", "PATH"]);
@@ -110,7 +111,10 @@ mod tests {
     #[test]
     fn a_narrowing_that_cannot_be_enforced_is_an_error() {
         let cpu = Narrowing { cpu: Some(100), ..Narrowing::default() };
-        assert_eq!(command(&mut command_grant(), &cpu).unwrap_err().to_string(), "cpu cannot be narrowed for execute");
+        assert_eq!(
+            command(&mut command_grant(), &cpu).unwrap_err().to_string(),
+            "cpu cannot be narrowed for execute"
+        );
         assert!(nothing("signal", &cpu).is_err());
         assert!(nothing("signal", &Narrowing::default()).is_ok());
     }

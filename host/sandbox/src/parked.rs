@@ -67,7 +67,11 @@ impl Shelf {
 }
 
 impl AsyncRead for Parked {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let mut shelf = self.0.lock();
         if !shelf.attached {
             shelf.attached = true;

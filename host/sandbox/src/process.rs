@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::authority::{Authority, Underway};
 use crate::backend::{Control, ExitStatus, Input, Output, Signal, Spawned};
-use crate::counted::{Counted, Counts};
+use crate::counted::Tally;
 use crate::error::{Error, Result};
 use crate::lifecycle::{Lifecycle, State};
 use crate::parked::Parked;
@@ -60,14 +60,14 @@ impl Process {
         underway: Underway,
     ) -> Self {
         let (ended_writer, ended) = watch::channel(None);
-        let counts = Counts::default();
+        let tally = Tally::new(authority, underway);
         let process = Self(Arc::new(Inner {
             id: spawned.id,
             command,
             streams: Mutex::new(Streams {
-                stdin: spawned.stdin.map(|stdin| Counted::input(stdin, &counts)),
-                stdout: Some(Counted::stdout(spawned.stdout, &counts)),
-                stderr: Some(Counted::stderr(spawned.stderr, &counts)),
+                stdin: spawned.stdin.map(|stdin| tally.count_stdin(stdin)),
+                stdout: Some(tally.count_stdout(spawned.stdout)),
+                stderr: Some(tally.count_stderr(spawned.stderr)),
                 detached: false,
             }),
             control: spawned.control,
@@ -77,9 +77,8 @@ impl Process {
         let watched = process.clone();
         tokio::spawn(async move {
             let end = watched.until_ended(deadline, &lifecycle).await;
-            let recorded = authority.finished(&underway, &end.clone().map(Some), Some(counts.read()));
-            // An end that the log does not have is not reported as one.
-            ended_writer.send_replace(Some(recorded.and(end)));
+            tally.settle(end.clone());
+            ended_writer.send_replace(Some(end));
         });
         process
     }
@@ -112,7 +111,7 @@ impl Process {
     /// How it ended; waits until it has.
     ///
     /// # Errors
-    /// `Gone`: the sandbox ended first. `Poisoned`: a kill was not obeyed. `Failed`: the audit log could not be written.
+    /// `Gone`: the sandbox ended first. `Poisoned`: a kill was not obeyed. `Failed`: the backend lost sight of it.
     pub async fn wait(&self) -> Result<ExitStatus> {
         let mut ended = self.0.ended.clone();
         match ended.wait_for(Option::is_some).await {
@@ -204,7 +203,11 @@ impl Process {
                     let _ = process.0.control.signal(Signal::Kill).await;
                 }
             });
-            return Ok(if timed_out { ExitStatus::TimedOut } else { ExitStatus::Signaled(Signal::Kill.number()) });
+            return Ok(if timed_out {
+                ExitStatus::TimedOut
+            } else {
+                ExitStatus::Signaled(Signal::Kill.number())
+            });
         }
         let killed = async {
             match self.0.control.signal(Signal::Kill).await {

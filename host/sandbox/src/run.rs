@@ -71,12 +71,18 @@ impl Run {
         let ceiling = owner.ceiling().admit_spec(&spec, |isolation| {
             owner.shared.backend(isolation).map(|backend| backend.default_image().to_owned())
         });
-        let event = event(owner.subject(), Operation::Create(creation(&spec, ceiling.as_ref().ok())), owner.history());
+        let event = event(
+            owner.subject(),
+            Operation::Create(creation(&spec, ceiling.as_ref().ok())),
+            owner.history(),
+        );
         let (grant, underway) = owner.authorize(event, ceiling, narrow::sandbox).await?;
         let id = owner.shared.next_id();
         let made = self.make(id, grant, spec.labels, place, &underway).await;
         let authority = owner.authority();
-        if let Err(recorded) = authority.finished(&underway, &made.as_ref().map(|_| None).map_err(Error::clone), None) {
+        if let Err(recorded) =
+            authority.finished(&underway, &made.as_ref().map(|_| None).map_err(Error::clone), None)
+        {
             if let Ok(sandbox) = &made {
                 self.sandboxes.lock().remove(sandbox.id());
                 // The log could not take its beginning; its end is in the operator's log where that fails too.
@@ -108,7 +114,8 @@ impl Run {
         }
         let authority = owner.authority().clone();
         let lifecycle = Lifecycle::start(id.clone(), instance.clone(), authority, granted.lifetime, place);
-        let sandbox = Sandbox::new(id.clone(), granted, labels, enforcement, instance, lifecycle, owner.clone());
+        let sandbox =
+            Sandbox::new(id.clone(), granted, labels, enforcement, instance, lifecycle, owner.clone());
         let mut sandboxes = self.sandboxes.lock();
         // A run may make thousands, one after another.
         sandboxes.retain(|_, sandbox| sandbox.state() != State::Closed);
@@ -202,7 +209,9 @@ impl Drop for Place {
 
 /// What a policy sees of a spec: as the ceiling left it, or, where the ceiling refused, as asked for.
 fn creation(spec: &Spec, grant: Option<&SandboxGrant>) -> Creation {
-    let asked = |isolation: Option<_>| isolation.map_or_else(String::new, |isolation: crate::spec::Isolation| isolation.to_string());
+    let asked = |isolation: Option<_>| {
+        isolation.map_or_else(String::new, |isolation: crate::spec::Isolation| isolation.to_string())
+    };
     Creation {
         isolation: grant.map_or_else(|| asked(spec.isolation), |grant| grant.isolation.to_string()),
         image: grant.map_or_else(|| spec.image.clone().unwrap_or_default(), |grant| grant.image.clone()),

@@ -62,7 +62,10 @@ pub struct Finished {
 
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sandbox").field("id", &self.0.id).field("state", &self.state()).finish_non_exhaustive()
+        f.debug_struct("Sandbox")
+            .field("id", &self.0.id)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
     }
 }
 
@@ -162,7 +165,9 @@ impl Sandbox {
                 let _ = input.shutdown().await;
             }
         };
-        let gather = async { tokio::try_join!(read_all(process.take_stdout(), limit), read_all(process.take_stderr(), limit)) };
+        let gather = async {
+            tokio::try_join!(read_all(process.take_stdout(), limit), read_all(process.take_stderr(), limit))
+        };
         let gathered = tokio::select! {
             gathered = gather => gathered,
             // Feeding never ends first: a program that does not read still writes and ends.
@@ -278,7 +283,8 @@ impl Sandbox {
             }
         };
         let authority = owner.authority().clone();
-        let process = Process::watch(spawned, command, deadline, inner.lifecycle.clone(), authority, underway);
+        let process =
+            Process::watch(spawned, command, deadline, inner.lifecycle.clone(), authority, underway);
         place.fill(process.clone());
         self.forget_when_ended(process.clone());
         Ok(process)
@@ -368,4 +374,3 @@ async fn read_all(output: Option<Output>, limit: u64) -> Result<Vec<u8>> {
         }
     }
 }
-

@@ -30,7 +30,8 @@ const MAX_DURATION: Duration = Duration::from_nanos(1 << 53);
 const MIN_MEMORY: u64 = 4 * 1024 * 1024;
 
 /// Where the sandbox's own mounts are: a volume there would hide them.
-const RESERVED_TARGETS: [&str; 9] = ["/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr"];
+const RESERVED_TARGETS: [&str; 9] =
+    ["/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr"];
 
 pub(crate) fn command(command: &Command) -> Result<()> {
     text("program", &command.program, MAX_PATH)?;
@@ -100,7 +101,8 @@ fn target(target: &str) -> Result<()> {
     if !plain {
         return Err(Error::invalid("mount target", format!("{target:?} is not a plain path")));
     }
-    let within = |place: &str| target.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let within =
+        |place: &str| target.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     match RESERVED_TARGETS.iter().find(|place| within(place)) {
         Some(place) => Err(Error::invalid("mount target", format!("{place} is the sandbox's own"))),
         None => Ok(()),
@@ -143,7 +145,11 @@ fn text(part: &str, text: &str, most: usize) -> Result<()> {
 }
 
 fn absolute(part: &str, path: &str) -> Result<()> {
-    if path.starts_with('/') { Ok(()) } else { Err(Error::invalid(part, format!("{path:?} is not absolute"))) }
+    if path.starts_with('/') {
+        Ok(())
+    } else {
+        Err(Error::invalid(part, format!("{path:?} is not absolute")))
+    }
 }
 
 fn at_most(part: &str, count: usize, most: usize) -> Result<()> {
