@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::{process, workspace};
+
 mod debian;
 mod inspect;
 mod packages;
-mod process;
+
 mod toolchain;
 
 pub(crate) use toolchain::{Compiler, Route};
@@ -57,9 +59,9 @@ pub(crate) struct BuiltComponent {
 
 /// Builds the guests that `options` name. A second run with nothing changed takes as long as cargo's own check.
 pub(crate) fn build(options: &Options) -> Result<Built> {
-    let root = repository_root()?;
+    let root = workspace::root()?;
     let workspace = root.join("guest-components");
-    let target = target_folder(&root);
+    let target = workspace::target(&root);
     let guests = packages::select(packages::list(&workspace)?, &options.packages)?;
 
     let route = toolchain::find_or_make(options.compiler)?;
@@ -95,21 +97,13 @@ pub(crate) fn build(options: &Options) -> Result<Built> {
     Ok(Built { route, components })
 }
 
-/// The root of the repository: the folder that holds `host/xtask`.
-fn repository_root() -> Result<PathBuf> {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .map(Path::to_owned)
-        .context("xtask must lie in host/xtask of the repository")
-}
-
-/// Where cargo puts what it builds. `cargo xtask` starts in the caller's folder, so a relative setting is taken from there.
-fn target_folder(root: &Path) -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(folder) if !folder.is_empty() => std::path::absolute(&folder).unwrap_or_else(|_| folder.into()),
-        _ => root.join("target"),
-    }
+/// Runs the tests that guests have of their own, natively: pure logic, such as a policy's patterns.
+pub(crate) fn test(root: &Path) -> Result<()> {
+    let mut cargo = workspace::cargo(&root.join("guest-components"));
+    cargo
+        .args(["test", "--quiet", "--workspace", "--target-dir"])
+        .arg(workspace::target(root).join("guests"));
+    process::run(&mut cargo).context("the guests' own tests failed")
 }
 
 /// Replaces the file whole, so that nobody reads half a component, and only if it differs, so that compiled-code

@@ -11,7 +11,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod build;
 mod guests;
+mod machine;
+mod process;
+mod stages;
+mod tasks;
+mod workspace;
 
 /// Tasks of the mimobox-host repository.
 #[derive(Parser)]
@@ -23,16 +29,39 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Get what the machine lacks, build everything, and let the judge run untrusted programs.
+    Demo {
+        /// For the judge, such as --json
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Get what the machine lacks, build everything, and pass every test.
+    Test,
+    /// Check format and lints alone.
+    Check,
+    /// Measure, each figure beside its peer.
+    Bench {
+        /// For the bench, such as names of figures
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Build the guest components and check what each imports.
     Guests(guests::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
-        Task::Guests(options) => guests::build(&options).map(|built| println!("{built}")),
+        Task::Demo { arguments } => tasks::demo(&arguments),
+        Task::Test => tasks::test().map(|()| ExitCode::SUCCESS),
+        Task::Check => tasks::check().map(|()| ExitCode::SUCCESS),
+        Task::Bench { arguments } => tasks::bench(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Guests(options) => guests::build(&options).map(|built| {
+            println!("{built}");
+            ExitCode::SUCCESS
+        }),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

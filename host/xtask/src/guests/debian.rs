@@ -15,7 +15,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::{process, toolchain};
+use super::toolchain;
+use crate::process;
 
 /// What wit-bindgen and edition 2024 need.
 const OLDEST: (u32, u32) = (1, 90);

@@ -15,7 +15,8 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::inspect::Shape;
-use super::{process, toolchain};
+use super::toolchain;
+use crate::process;
 
 /// One package that becomes one component.
 #[derive(Debug)]

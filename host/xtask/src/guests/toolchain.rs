@@ -15,7 +15,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::{debian, process};
+use super::debian;
+use crate::process;
 
 const WASI: &str = "wasm32-wasip2";
 const BARE: &str = "wasm32-unknown-unknown";

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// Runs it with the terminal as its own.
-pub(super) fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.stdin(Stdio::null()).status().with_context(|| failed_to_start(command))?;
     if !status.success() {
         bail!("{} ended with {status}", name(command));
@@ -14,7 +14,7 @@ pub(super) fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Runs it and gives back its standard output; what it wrote to standard error is shown if it fails.
-pub(super) fn output(command: &mut Command) -> Result<String> {
+pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().with_context(|| failed_to_start(command))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
