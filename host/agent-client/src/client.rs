@@ -1,12 +1,19 @@
-//! A connection to one agent.
+//! The client: what the rest of the host asks of an agent.
 
+use std::fmt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mimobox_protocol::{Command, Signal, Stdin};
+use mimobox_protocol::{Command, Hello, Request, Signal, SpawnFailure, Stdin};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::timeout;
 
-use crate::{ConnectError, Disconnect, SignalError, SpawnError, Spawned};
+use crate::connection::{self, Connection, Inbox, SendError};
+use crate::pipe::Pipes;
+use crate::process::{Ended, Spawned};
+use crate::requests::Waiting;
+use crate::{ClientError, ConnectError, Disconnect, SignalError, SpawnError};
 
 /// How a [`Client`] behaves.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +30,20 @@ impl Default for Options {
 }
 
 /// A connection to one agent. Clones share it; it closes, and the sandbox's processes end, with the last.
-#[derive(Clone, Debug)]
-pub struct Client;
+#[derive(Clone)]
+pub struct Client {
+    connection: Arc<Closing>,
+    answer_timeout: Duration,
+}
+
+/// Closes the connection with the last client; the task that serves it holds it open otherwise.
+struct Closing(Arc<Connection>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close(Disconnect::Host);
+    }
+}
 
 impl Client {
     /// Greets the agent on the other end of `stream` and checks its version. Must be called within a tokio
@@ -33,7 +52,23 @@ impl Client {
     /// # Errors
     /// If the agent does not answer in time, or is not the one this host was built with.
     pub async fn connect(stream: UnixStream, options: Options) -> Result<Self, ConnectError> {
-        todo!()
+        let connection = Arc::new(Connection::new(stream).map_err(ConnectError::Socket)?);
+        let client =
+            Self { connection: Arc::new(Closing(connection)), answer_timeout: options.answer_timeout };
+        let inbox =
+            timeout(options.answer_timeout, client.greet()).await.map_err(|_| ConnectError::TimedOut)??;
+        tokio::spawn(connection::serve(Arc::clone(&client.connection.0), inbox));
+        Ok(client)
+    }
+
+    async fn greet(&self) -> Result<Inbox, ConnectError> {
+        let connection = self.connection();
+        // The socket is fresh and takes this at once; if it is closed, receiving says so.
+        let _ = connection.send(&Hello::OURS, Vec::new());
+        let mut inbox = Inbox::new();
+        let theirs: Hello = connection.receive(&mut inbox).await.map_err(ConnectError::Disconnected)?;
+        theirs.check()?;
+        Ok(inbox)
     }
 
     /// Starts a command. Returns once its program was executed.
@@ -43,7 +78,34 @@ impl Client {
     /// # Errors
     /// If the agent refuses, the host lacks descriptors, or the agent cannot be talked to.
     pub async fn spawn(&self, command: Command, stdin: Stdin) -> Result<Spawned, SpawnError> {
-        todo!()
+        let spawned = timeout(self.answer_timeout, self.spawn_and_wait(command, stdin)).await;
+        spawned.unwrap_or(Err(ClientError::Unresponsive.into()))
+    }
+
+    async fn spawn_and_wait(&self, command: Command, stdin: Stdin) -> Result<Spawned, SpawnError> {
+        let permit = self.permit().await?;
+        let (reply, answer) = oneshot::channel();
+        let (ended, end) = oneshot::channel();
+        let ended_future = Ended::new(end);
+        let Pipes { host, sandbox } = Pipes::new(stdin, &ended_future).map_err(SpawnError::Pipe)?;
+
+        let id = self.connection().requests.add(Waiting::Spawning {
+            reply: Some(reply),
+            ended,
+            _permit: permit,
+        })?;
+        let mut unclaimed = Unclaimed { connection: self.connection(), id: Some(id) };
+        match self.connection().send(&Request::Spawn { id, command, stdin }, sandbox) {
+            Ok(()) => {}
+            Err(SendError::TooLong) => {
+                self.connection().requests.withdraw(id);
+                return Err(SpawnFailure::ArgumentsTooLong.into());
+            }
+            Err(SendError::Gone) => return Err(ClientError::Gone.into()),
+        }
+        answer.await.map_err(|_| ClientError::Gone)??;
+        unclaimed.id = None;
+        Ok(Spawned { id, stdin: host.stdin, stdout: host.stdout, stderr: host.stderr, ended: ended_future })
     }
 
     /// Sends a signal to all of a process's group.
@@ -51,7 +113,19 @@ impl Client {
     /// # Errors
     /// If the process has ended, or the agent cannot be talked to.
     pub async fn signal(&self, process: u32, signal: Signal) -> Result<(), SignalError> {
-        todo!()
+        let signalled = timeout(self.answer_timeout, self.signal_and_wait(process, signal)).await;
+        signalled.unwrap_or(Err(ClientError::Unresponsive.into()))
+    }
+
+    async fn signal_and_wait(&self, process: u32, signal: Signal) -> Result<(), SignalError> {
+        let permit = self.permit().await?;
+        let (reply, answer) = oneshot::channel();
+        let waiting = Waiting::Signalling { reply: Some(reply), _permit: Some(permit) };
+        let id = self.connection().requests.add(waiting)?;
+        // Its length is fixed, so that only the connection can fail.
+        let sent = self.connection().send(&Request::Signal { id, process, signal }, Vec::new());
+        sent.map_err(|_| ClientError::Gone)?;
+        Ok(answer.await.map_err(|_| ClientError::Gone)??)
     }
 
     /// Kills all of a process's group. Its [`Ended`](crate::Ended) follows.
@@ -64,11 +138,40 @@ impl Client {
 
     /// Closes the connection: the agent exits, and the kernel ends every process of its sandbox.
     pub fn close(&self) {
-        todo!()
+        self.connection().close(Disconnect::Host);
     }
 
     /// Waits until the connection is closed, by whichever end, and says why.
     pub async fn closed(&self) -> Disconnect {
-        todo!()
+        self.connection().closed().await
+    }
+
+    /// Waits for a turn to ask the agent something.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, ClientError> {
+        Arc::clone(&self.connection().permits).acquire_owned().await.map_err(|_| ClientError::Gone)
+    }
+
+    fn connection(&self) -> &Connection {
+        &self.connection.0
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+/// A spawn whose process nobody has taken yet. Dropped like that, the process is killed.
+struct Unclaimed<'a> {
+    connection: &'a Connection,
+    id: Option<u32>,
+}
+
+impl Drop for Unclaimed<'_> {
+    fn drop(&mut self) {
+        if let Some(orphan) = self.id.and_then(|id| self.connection.requests.abandon(id)) {
+            self.connection.kill(orphan);
+        }
     }
 }

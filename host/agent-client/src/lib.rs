@@ -5,9 +5,9 @@
 //! along with the request, so their bytes never pass through the agent or this connection.
 //!
 //! ```text
-//!   Client::spawn ─┐                    ┌─► Spawned { stdin, stdout, stderr, ended }
-//!   Client::signal ┼─► outbox ── socket ┤
-//!                  │                    └─► one task a connection: reads answers, wakes who waits
+//!   Client::spawn ──┐                     ┌─► Spawned { stdin, stdout, stderr, ended }
+//!   Client::signal ─┴─► outbox ─► socket ─┤
+//!                                         └─► one task a connection: reads answers, wakes who waits
 //! ```
 //!
 //! Everything that the agent sends is hostile. What is malformed, unasked for or too much closes the connection;
@@ -16,10 +16,17 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod connection;
 mod error;
+mod outbox;
+mod pipe;
 mod process;
+mod requests;
 
 pub use client::{Client, Options};
 pub use error::{ClientError, ConnectError, Disconnect, SignalError, SpawnError};
-pub use mimobox_protocol::{Command, ExitStatus, Limit, Resource, Signal, SignalFailure, SpawnFailure, Stdin};
-pub use process::{Ended, Input, Output, Spawned};
+pub use mimobox_protocol::{
+    Command, ExitStatus, Limit, Resource, Signal, SignalFailure, SpawnFailure, Stdin,
+};
+pub use pipe::{Input, Output};
+pub use process::{Ended, Spawned};

@@ -75,19 +75,18 @@ impl Decoder {
     /// If the bytes are not a frame. The decoder is of no further use then.
     pub fn next<T: DeserializeOwned>(&mut self, input: &mut &[u8]) -> Result<Option<T>, DecodeError> {
         if self.partial.is_empty()
-            && let Some((body, rest)) = split_frame(input)?
+            && let Some((message, rest)) = whole_frame(input)?
         {
             // The usual case: a whole frame at once, decoded where it lies.
             *input = rest;
-            return message(body).map(Some);
+            return Ok(Some(message));
         }
         self.fill(HEADER, input);
         let Some(length) = announced(&self.partial)? else { return Ok(None) };
         self.fill(HEADER.saturating_add(length), input);
-        let Some((body, _)) = split_frame(&self.partial)? else { return Ok(None) };
-        let decoded = message(body);
+        let Some((message, _)) = whole_frame(&self.partial)? else { return Ok(None) };
         self.partial.clear();
-        decoded.map(Some)
+        Ok(Some(message))
     }
 
     /// Whether the bytes so far end with a whole frame, so that the other end may go without loss.
@@ -115,13 +114,15 @@ fn announced(bytes: &[u8]) -> Result<Option<usize>, DecodeError> {
     }
 }
 
-/// The body of the first frame in `bytes` and what follows it, if all of the frame is there.
-fn split_frame(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, DecodeError> {
+/// The message of the frame that `bytes` starts with, and what follows it, once all of the frame is there.
+fn whole_frame<T: DeserializeOwned>(bytes: &[u8]) -> Result<Option<(T, &[u8])>, DecodeError> {
     let Some(length) = announced(bytes)? else { return Ok(None) };
-    Ok(bytes.get(HEADER..).and_then(|body| body.split_at_checked(length)))
-}
-
-fn message<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
-    let (message, rest) = postcard::take_from_bytes(body).map_err(DecodeError::Message)?;
-    if rest.is_empty() { Ok(message) } else { Err(DecodeError::TrailingBytes(rest.len())) }
+    let Some((body, rest)) = bytes.get(HEADER..).and_then(|body| body.split_at_checked(length)) else {
+        return Ok(None);
+    };
+    match postcard::take_from_bytes(body) {
+        Ok((message, [])) => Ok(Some((message, rest))),
+        Ok((_, trailing)) => Err(DecodeError::TrailingBytes(trailing.len())),
+        Err(error) => Err(DecodeError::Message(error)),
+    }
 }

@@ -1,0 +1,187 @@
+//! Standard streams: pipes whose one end is the host's and whose other end travels to the agent.
+//!
+//! A process that left its group may hold a pipe open for as long as the sandbox lives. So beside its pipe each
+//! end here knows of the command's end, and does not wait for what cannot come any more.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use mimobox_protocol::Stdin;
+use rustix::fs::{Mode, OFlags, fchmod, fcntl_setfl};
+use rustix::io::{Errno, ioctl_fionread, read};
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::unix::pipe::{Receiver, Sender};
+
+use crate::Ended;
+
+/// Bytes that a pipe holds before its writer waits.
+const CAPACITY: usize = 256 * 1024;
+
+/// Both ends of a command's standard streams.
+pub(crate) struct Pipes {
+    pub(crate) host: HostEnds,
+    /// In the order in which they travel.
+    pub(crate) sandbox: Vec<OwnedFd>,
+}
+
+pub(crate) struct HostEnds {
+    pub(crate) stdin: Option<Input>,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+}
+
+impl Pipes {
+    pub(crate) fn new(stdin: Stdin, ended: &Ended) -> io::Result<Self> {
+        let mut sandbox = Vec::with_capacity(3);
+        let stdin = match stdin {
+            Stdin::Null => None,
+            Stdin::Pipe => {
+                let (read, write) = pipe()?;
+                fchmod(&read, Mode::RUSR | Mode::WUSR | Mode::ROTH)?;
+                sandbox.push(read);
+                Some(Input::new(write, ended.clone())?)
+            }
+        };
+        let mut output = || {
+            let (read, write) = pipe()?;
+            fchmod(&write, Mode::RUSR | Mode::WUSR | Mode::WOTH)?;
+            sandbox.push(write);
+            Output::new(read, ended.clone())
+        };
+        let (stdout, stderr) = (output()?, output()?);
+        Ok(Self { host: HostEnds { stdin, stdout, stderr }, sandbox })
+    }
+}
+
+/// A pipe's read end and write end.
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    // Refused where an ordinary user has many pipes already; then it stays at the kernel's default.
+    let _ = fcntl_setpipe_size(&write, CAPACITY);
+    Ok((read, write))
+}
+
+/// The write end of a standard input.
+///
+/// Writing fails with [`io::ErrorKind::BrokenPipe`] once no process of the command reads it.
+#[derive(Debug)]
+pub struct Input {
+    /// None once it is shut down or broken.
+    pipe: Option<Sender>,
+    ended: Ended,
+}
+
+impl Input {
+    fn new(write: OwnedFd, ended: Ended) -> io::Result<Self> {
+        fcntl_setfl(&write, OFlags::NONBLOCK)?;
+        Ok(Self { pipe: Some(Sender::from_owned_fd_unchecked(write)?), ended })
+    }
+
+    /// Polls the pipe, but breaks it where it would wait for a command that has ended.
+    fn poll_pipe<T>(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut Sender>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let Self { pipe, ended } = &mut *self;
+        let Some(sender) = pipe else { return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())) };
+        if let Poll::Ready(result) = poll(Pin::new(sender), context) {
+            return Poll::Ready(result);
+        }
+        let _ = ready!(Pin::new(ended).poll(context));
+        *pipe = None;
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+}
+
+impl AsyncWrite for Input {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_pipe(context, |pipe, context| pipe.poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_pipe(context, |pipe, context| pipe.poll_write_vectored(context, parts))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.pipe = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The read end of a standard output or error.
+///
+/// It ends when the last writer has closed it, or when the command has ended and what was in the pipe by then is
+/// read: a process that left the group may go on writing, and is not waited for.
+#[derive(Debug)]
+pub struct Output {
+    pipe: Receiver,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Open(Ended),
+    /// The command has ended, and left so many bytes.
+    Draining(usize),
+}
+
+impl Output {
+    fn new(read: OwnedFd, ended: Ended) -> io::Result<Self> {
+        fcntl_setfl(&read, OFlags::NONBLOCK)?;
+        Ok(Self { pipe: Receiver::from_owned_fd_unchecked(read)?, state: State::Open(ended) })
+    }
+}
+
+impl AsyncRead for Output {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { pipe, state } = &mut *self;
+        if let State::Open(ended) = state {
+            // Before the pipe: a writer that has left the group could keep that ready for ever.
+            if Pin::new(ended).poll(context).is_pending() {
+                return Pin::new(pipe).poll_read(context, into);
+            }
+            *state = State::Draining(usize::try_from(ioctl_fionread(&*pipe)?).unwrap_or(usize::MAX));
+        }
+        if let State::Draining(left) = state {
+            let read = drain(pipe, into, *left)?;
+            *left = if read == 0 { 0 } else { left.saturating_sub(read) };
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Reads what is there, `most` bytes at most. Not through the receiver, which may not know yet that it can be read.
+fn drain(pipe: &Receiver, into: &mut ReadBuf<'_>, most: usize) -> io::Result<usize> {
+    let room = into.remaining().min(most);
+    let count = loop {
+        match read(pipe, into.initialize_unfilled_to(room)) {
+            Ok(count) => break count,
+            // Nothing there: one of the escaped read it first.
+            Err(Errno::AGAIN) => break 0,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    };
+    into.advance(count);
+    Ok(count)
+}
