@@ -56,18 +56,19 @@ pub(crate) fn reduce() -> Result<Enforcement, CapabilityError> {
     Ok(Enforcement::enforced(Mechanism::Capabilities, detail))
 }
 
-/// Takes a new process's last capabilities, those of the bounding set among them. For the agent, between fork and exec of a
-/// command, before or after it changes its user; makes system calls only.
+/// Empties the bounding set, so that nothing that a new process executes can ever have a capability. For the agent, between
+/// clone and exec of a command, just before it changes its user, which takes the capabilities themselves. Makes system calls
+/// only.
 ///
 /// # Errors
-/// `Bounding`, `Sets`.
-pub fn relinquish() -> Result<(), CapabilityError> {
+/// `Bounding`.
+pub fn empty_bounding_set() -> Result<(), CapabilityError> {
     let mut rest = TO_SERVE;
     while rest != 0 {
         drop_from_bounding(rest.trailing_zeros()).map_err(CapabilityError::Bounding)?;
         rest &= rest - 1;
     }
-    sys::set_capabilities(CapabilitySets { permitted: 0, inheritable: 0 }).map_err(CapabilityError::Sets)
+    Ok(())
 }
 
 fn cut_bounding_to(kept: u64) -> Result<(), Errno> {

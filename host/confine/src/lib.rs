@@ -39,7 +39,7 @@ mod seccomp;
 mod sys;
 
 pub use apply::{Failure, Report, apply};
-pub use capabilities::{CapabilityError, relinquish};
+pub use capabilities::{CapabilityError, empty_bounding_set};
 pub use enforcement::{Enforcement, Mechanism, Status};
 #[cfg(feature = "host")]
 pub use filters::{FilterError, compile as compile_filters};
