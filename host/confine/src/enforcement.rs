@@ -48,6 +48,29 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
+    /// Every one, in the order of the report.
+    pub const ALL: [Self; 19] = [
+        Self::UserNamespace,
+        Self::PidNamespace,
+        Self::MountNamespace,
+        Self::NetworkNamespace,
+        Self::IpcNamespace,
+        Self::UtsNamespace,
+        Self::CgroupNamespace,
+        Self::RootFilesystem,
+        Self::DiskLimit,
+        Self::MemoryLimit,
+        Self::ProcessesLimit,
+        Self::CpuLimit,
+        Self::Freezer,
+        Self::ResourceLimits,
+        Self::Capabilities,
+        Self::NoNewPrivileges,
+        Self::Landlock,
+        Self::LandlockTcp,
+        Self::Seccomp,
+    ];
+
     /// Stable name, for programs and configuration.
     pub fn name(self) -> &'static str {
         match self {
