@@ -1,8 +1,67 @@
-//! Placeholder.
+//! `mimobox-host`: untrusted programs in sandboxes, WebAssembly components that decide about them.
+//!
+//! ```text
+//! cli ─► config ─► host (the parts together) ─► commands/{run, exec, inspect, doctor} ─► exit
+//!                   └ audit_sink, agent, state          └ interrupt, streams, output
+//! ```
+//!
+//! The composition root: arguments, environment, folders and exit codes are read and chosen here and nowhere else.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod agent;
 mod audit_sink;
+mod cli;
+mod commands;
 mod config;
 mod exit;
+mod failure;
+mod host;
+mod interrupt;
+mod output;
+mod payload;
+mod progress;
 mod quantity;
 mod state;
+mod streams;
 mod telemetry;
-fn main() {}
+
+use cli::Arguments;
+use exit::Exit;
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => return explain(&answer).into(),
+    };
+    telemetry::start(arguments.global.verbose);
+    let json = arguments.global.json;
+    match run(arguments) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if json && let Err(error) = output::show_json(&failure.report()) {
+                output::error(error);
+            }
+            output::error(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(commands::dispatch(arguments));
+    // A thread that reads our standard input may never come back.
+    runtime.shutdown_background();
+    done
+}
+
+/// Help and version are answers; anything else that the parser says is a wrong call, and no program's exit code.
+fn explain(answer: &clap::Error) -> Exit {
+    // Where it cannot be printed, the exit code is all that is left to say.
+    let _ = answer.print();
+    if answer.use_stderr() { Exit::HostError } else { Exit::Success }
+}

@@ -1,8 +1,8 @@
 //! The user's two folders: state, which holds the audit log, and cache, which holds compiled components.
 //!
-//! Whoever can write to the one can forge the log; whoever can write to the other runs code in the host. So each is made
-//! with 0700, opened once, and refused if it is not the user's own or others may write to it. From there on it is used
-//! through its handle, never by its path again.
+//! Whoever can write to the state folder can forge the log. So it is made with 0700, opened once, and refused if it is not
+//! the user's own or others may write to it; from there on it is used through its handle, never by its path again. The
+//! cache is the component crate's to open, by the same rules.
 
 use std::env;
 use std::fs::DirBuilder;
@@ -43,13 +43,13 @@ pub(crate) enum FolderError {
 
 /// Opens the state folder: `$XDG_STATE_HOME/mimobox-host`, or `~/.local/state/mimobox-host` (XDG Base Directory
 /// Specification).
-pub(crate) fn state() -> Result<PrivateFolder, FolderError> {
-    open(place("its state", "XDG_STATE_HOME", ".local/state")?)
+pub(crate) fn open() -> Result<PrivateFolder, FolderError> {
+    open_private(place("its state", "XDG_STATE_HOME", ".local/state")?)
 }
 
-/// Opens the cache folder: `$XDG_CACHE_HOME/mimobox-host`, or `~/.cache/mimobox-host`.
-pub(crate) fn cache() -> Result<PrivateFolder, FolderError> {
-    open(place("its cache", "XDG_CACHE_HOME", ".cache")?)
+/// Where the cache folder is: `$XDG_CACHE_HOME/mimobox-host`, or `~/.cache/mimobox-host`.
+pub(crate) fn cache() -> Result<PathBuf, FolderError> {
+    place("its cache", "XDG_CACHE_HOME", ".cache")
 }
 
 fn place(what: &'static str, variable: &'static str, below_home: &str) -> Result<PathBuf, FolderError> {
@@ -60,7 +60,7 @@ fn place(what: &'static str, variable: &'static str, below_home: &str) -> Result
         .ok_or(FolderError::Nowhere { what, variable })
 }
 
-fn open(path: PathBuf) -> Result<PrivateFolder, FolderError> {
+fn open_private(path: PathBuf) -> Result<PrivateFolder, FolderError> {
     make(&path).map_err(|source| FolderError::Make { path: path.clone(), source })?;
     let opened =
         Dir::open_ambient_dir(&path, ambient_authority()).and_then(|dir| Ok((dir.dir_metadata()?, dir)));
@@ -89,21 +89,24 @@ mod tests {
     #[test]
     fn a_folder_is_made_for_its_owner_alone() {
         let parent = tempfile::tempdir().unwrap();
-        let folder = open(parent.path().join("a/b")).unwrap();
+        let folder = open_private(parent.path().join("a/b")).unwrap();
         assert_eq!(fs::metadata(&folder.path).unwrap().permissions().mode() & 0o777, OWNER_ONLY);
-        assert!(open(folder.path).is_ok(), "and is opened again");
+        assert!(open_private(folder.path).is_ok(), "and is opened again");
     }
 
     #[test]
     fn a_folder_that_others_can_write_to_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o770)).unwrap();
-        assert!(matches!(open(folder.path().to_owned()), Err(FolderError::Shared { mode: 0o770, .. })));
+        assert!(matches!(
+            open_private(folder.path().to_owned()),
+            Err(FolderError::Shared { mode: 0o770, .. })
+        ));
     }
 
     #[test]
     fn a_file_in_its_place_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(matches!(open(file.path().to_owned()), Err(FolderError::Make { .. })));
+        assert!(matches!(open_private(file.path().to_owned()), Err(FolderError::Make { .. })));
     }
 }

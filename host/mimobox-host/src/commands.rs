@@ -1,0 +1,23 @@
+//! One file a command.
+
+mod exec;
+
+use crate::cli::{Arguments, Command};
+use crate::config::{Config, Vocabulary};
+use crate::failure::Outcome;
+use crate::host;
+
+/// Does what the command line asks for.
+pub(crate) async fn dispatch(arguments: Arguments) -> Outcome {
+    let Arguments { global, command } = arguments;
+    let known = Vocabulary { interfaces: &[], mechanisms: &host::mechanisms() };
+    let config = Config::find(global.config.as_deref(), known)?;
+    match &config.file {
+        Some(file) => tracing::info!(file = %file.display(), "configuration"),
+        None => tracing::info!("no configuration: the built-in one"),
+    }
+    match command {
+        Command::Exec(arguments) => exec::exec(&global, config, arguments).await,
+        _ => Err(anyhow::anyhow!("not yet").into()),
+    }
+}

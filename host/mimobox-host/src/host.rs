@@ -1,0 +1,113 @@
+//! Puts the parts together: the one place that picks a backend and opens what the operator named.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail, ensure};
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use mimobox_backend_os::{BackendConfig, Mechanism, OsBackend, Volume};
+use mimobox_sandbox::{Access, Ceiling, Manager, Parts, Policy};
+
+use crate::agent;
+use crate::audit_sink::AuditFile;
+use crate::cli::VolumeArgument;
+use crate::config::Config;
+use crate::state;
+
+/// Who asks, where no component does.
+pub(crate) const NAME: &str = "mimobox-host";
+/// A policy's runner keeps its own deadline; this much later nobody waits for it any longer.
+const POLICY_GRACE: Duration = Duration::from_secs(1);
+
+/// All that a run needs.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) manager: Manager,
+    pub(crate) audit: Arc<AuditFile>,
+    pub(crate) ceiling: Ceiling,
+}
+
+impl Host {
+    /// Opens the audit log and the volumes and starts the backend. `policies` are asked in their order.
+    pub(crate) fn assemble(config: &Config, policies: Vec<Arc<dyn Policy>>) -> anyhow::Result<Self> {
+        let name = unique_name();
+        let audit = Arc::new(open_audit(config, &name)?);
+        tracing::info!(file = %audit.path().display(), "audit log");
+        let slowest = config.policies.iter().map(|policy| policy.deadline).max().unwrap_or_default();
+        let manager = Manager::new(Parts {
+            ceiling: config.ceiling.clone(),
+            policies,
+            policy_deadline: slowest.saturating_add(POLICY_GRACE),
+            audit: audit.clone(),
+            backends: vec![Arc::new(os_backend(config)?)],
+            name,
+        });
+        Ok(Self { manager, audit, ceiling: config.ceiling.clone() })
+    }
+}
+
+/// Adds what the command line declares. A name that is taken is refused: it would mean two things.
+pub(crate) fn declare(config: &mut Config, volumes: &[VolumeArgument]) -> anyhow::Result<()> {
+    for VolumeArgument { name, directory } in volumes {
+        let Some((path, access)) = directory else {
+            ensure!(config.volumes.contains_key(name), "no volume `{name}`: write --volume {name}=DIRECTORY");
+            continue;
+        };
+        if config.volumes.insert(name.clone(), path.clone()).is_some() {
+            bail!("there is a volume `{name}` already: choose another name");
+        }
+        config.ceiling.volumes.insert(name.clone(), *access);
+    }
+    Ok(())
+}
+
+fn open_audit(config: &Config, host: &str) -> anyhow::Result<AuditFile> {
+    Ok(match &config.audit {
+        Some(path) => AuditFile::at(path, host)?,
+        None => AuditFile::in_folder(&state::open()?, host)?,
+    })
+}
+
+fn os_backend(config: &Config) -> anyhow::Result<OsBackend> {
+    let tolerated = |mechanism: &Mechanism| config.tolerate.contains(mechanism.name());
+    let backend = BackendConfig {
+        volumes: open_volumes(config)?,
+        tolerated: Mechanism::ALL.into_iter().filter(tolerated).collect(),
+        ..BackendConfig::new(agent::read()?)
+    };
+    Ok(OsBackend::new(backend)?)
+}
+
+/// Opens every volume once: a request names it and never reaches a path.
+fn open_volumes(config: &Config) -> anyhow::Result<BTreeMap<String, Volume>> {
+    let open = |(name, path): (&String, &std::path::PathBuf)| {
+        let access = match config.ceiling.volumes.get(name) {
+            Some(Access::ReadWrite) => mimobox_backend_os::Access::ReadWrite,
+            Some(Access::ReadOnly) | None => mimobox_backend_os::Access::ReadOnly,
+        };
+        Ok((name.clone(), Volume { directory: open_directory(name, path)?, access }))
+    };
+    config.volumes.iter().map(open).collect()
+}
+
+fn open_directory(name: &str, path: &Path) -> anyhow::Result<std::os::fd::OwnedFd> {
+    let opened = Dir::open_ambient_dir(path, ambient_authority());
+    let opened =
+        opened.with_context(|| format!("failed to open the volume `{name}` at {}", path.display()))?;
+    Ok(opened.into_std_file().into())
+}
+
+/// Sets this host's sandboxes apart from those of any other on this machine: the time of its start and its process.
+fn unique_name() -> String {
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}p{}", started.as_secs(), process::id())
+}
+
+/// The names of all mechanisms, for a configuration to tolerate.
+pub(crate) fn mechanisms() -> Vec<&'static str> {
+    Mechanism::ALL.iter().map(|mechanism| mechanism.name()).collect()
+}
