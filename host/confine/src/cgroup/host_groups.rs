@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag, openat};
+use nix::sys::stat::Mode;
 
 use super::control::ControlFiles;
 use super::error::CgroupError;
@@ -114,9 +115,10 @@ impl Level {
         sweep(&ours, &hierarchy.root.join(OURS));
         ours.create_dir(name).map_err(made)?;
         let directory = ours.open_dir(name).map_err(made)?;
-        let lock = directory.try_clone().map_err(made)?.into();
-        let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
-            CgroupError::Lock { name: name.to_owned(), hierarchy: shown(), source: error.into() }
+        let lock = lock(&directory).map_err(|error| CgroupError::Lock {
+            name: name.to_owned(),
+            hierarchy: shown(),
+            source: error.into(),
         })?;
         let controllers = match hierarchy.version {
             Version::One => hierarchy.controllers.iter().copied().collect(),
@@ -180,8 +182,14 @@ fn sweep(ours: &Dir, path: &std::path::Path) {
 
 /// A host in another pid namespace that shares this hierarchy still has its lock.
 fn is_unlocked(ours: &Dir, name: &std::ffi::OsStr) -> bool {
-    let Ok(directory) = ours.open_dir(name) else { return false };
-    Flock::lock(OwnedFd::from(directory), FlockArg::LockExclusiveNonblock).is_ok()
+    ours.open_dir(name).is_ok_and(|directory| lock(&directory).is_ok())
+}
+
+fn lock(directory: &Dir) -> nix::Result<Flock<OwnedFd>> {
+    // A `Dir` only names a directory; a lock needs one that is open.
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let open = openat(directory, ".", flags, Mode::empty())?;
+    Flock::lock(open, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)
 }
 
 fn make_directory(parent: &Dir, name: &str) -> io::Result<()> {

@@ -1,0 +1,40 @@
+//! What the operator says about the OS backend.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
+
+use mimobox_confine::{Access, Mechanism};
+
+/// First user of the first sandbox. Far above what distributions give to people, services, containers (`/etc/subuid`) and
+/// systemd's dynamic users, and below the range that some kernels' tools take for errors.
+pub(crate) const DEFAULT_USER_BASE: u32 = 0x6000_0000;
+
+/// What an [`OsBackend`](crate::OsBackend) is made of.
+#[derive(Debug)]
+pub struct BackendConfig {
+    /// The agent: a static program.
+    pub agent: Vec<u8>,
+    /// Directories of the host that a sandbox may have, by name.
+    pub volumes: BTreeMap<String, Volume>,
+    /// Mechanisms that a sandbox may lack; the report still says so. None unless the operator names them.
+    pub tolerated: BTreeSet<Mechanism>,
+    /// The host's number of the first sandbox's user 0. Each sandbox has 65,536 users from there on; nobody else may have
+    /// them. 1,610,612,736 by default.
+    pub user_base: u32,
+}
+
+impl BackendConfig {
+    /// No volumes, nothing tolerated.
+    pub fn new(agent: Vec<u8>) -> Self {
+        Self { agent, volumes: BTreeMap::new(), tolerated: BTreeSet::new(), user_base: DEFAULT_USER_BASE }
+    }
+}
+
+/// A directory of the host. Opened once, by the operator's word; never looked up again.
+#[derive(Debug)]
+pub struct Volume {
+    /// The open directory.
+    pub directory: OwnedFd,
+    /// What a sandbox may do with it at most.
+    pub access: Access,
+}

@@ -1,0 +1,189 @@
+//! The box itself: cgroups, a range of users, and the agent as pid 1 of its namespaces. Made in one pass, undone whole.
+//!
+//! All of this blocks, for a millisecond or two: it is called off the async threads.
+
+use std::io::{IoSlice, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mimobox_confine::cgroup::{Group, GroupLimits, HostGroups, Tolerated};
+use mimobox_confine::channel::{self, HEADER};
+use mimobox_confine::launch::{Child, Program};
+use mimobox_confine::{Enforcement, Mechanism, Plan, Report, Status, map_ids};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+
+use crate::error::{CreateError, DestroyError};
+use crate::janitor::Janitor;
+use crate::users::{UserRange, Users};
+
+/// How long the agent may take over its plan. It takes a millisecond.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What all sandboxes of a backend share. Lives until the last of them is gone.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    pub(crate) program: Program,
+    pub(crate) users: Arc<Users>,
+    pub(crate) tolerated: Tolerated,
+    // In this order: what the groups leave behind when they are dropped the janitor removes.
+    pub(crate) groups: HostGroups,
+    pub(crate) janitor: Janitor,
+}
+
+/// A sandbox's processes and all that the host holds for them. Dropping it ends them and gives everything back, and blocks
+/// for as long as that takes.
+#[derive(Debug)]
+pub(crate) struct Enclosure {
+    agent: Child,
+    group: Arc<Group>,
+    undone: bool,
+    _users: UserRange,
+    _workshop: Arc<Workshop>,
+}
+
+/// An enclosure whose agent has closed itself in and serves.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) enclosure: Enclosure,
+    pub(crate) connection: UnixStream,
+    pub(crate) enforcement: Vec<Enforcement>,
+}
+
+/// What is to be made.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// Unique on this host.
+    pub(crate) name: String,
+    pub(crate) limits: GroupLimits,
+    pub(crate) plan: Plan,
+    /// Those that the plan names, in its order.
+    pub(crate) volumes: Vec<OwnedFd>,
+}
+
+impl Workshop {
+    /// Makes an enclosure. On an error nothing is left of it.
+    pub(crate) fn make(self: &Arc<Self>, order: &Order) -> Result<Ready, CreateError> {
+        self.janitor.ensure(&self.program, &self.groups)?;
+        let plan = channel::encode(&order.plan).map_err(CreateError::Plan)?;
+        let users = self.users.take().ok_or(CreateError::Users)?;
+        let ids = users.ids();
+        let (mut ours, theirs) = UnixStream::pair().map_err(CreateError::SocketPair)?;
+        let (group, mut enforcement) =
+            self.groups.group(&order.name, order.limits, &self.tolerated).map_err(CreateError::Groups)?;
+        let group = EmptyGroup(Some(group));
+        let agent = self
+            .program
+            .start_confined(&["mimobox-agent", "os"], theirs.as_fd(), group.unified())
+            .map_err(CreateError::Launch)?;
+        // From here on the enclosure undoes all of it. The agent meanwhile starts, and waits for its plan.
+        drop(theirs);
+        let group = group.occupied()?;
+        let mut enclosure =
+            Enclosure { agent, group, undone: false, _users: users, _workshop: Arc::clone(self) };
+        let pid = enclosure.agent.pid();
+        map_ids(pid, ids).map_err(CreateError::MapUsers)?;
+        enclosure.group.admit(pid).map_err(CreateError::Admit)?;
+        send(&mut ours, &plan, &order.volumes)?;
+        let report = receive(&mut ours)?;
+        enclosure.agent.runs();
+        if let Some(failure) = report.failure {
+            return Err(CreateError::Step(failure));
+        }
+        enforcement.push(Enforcement::enforced(Mechanism::IpcNamespace, ""));
+        enforcement.extend(report.enforcement);
+        self.require(&enforcement)?;
+        enforcement.sort_by_key(|line| line.mechanism);
+        Ok(Ready { enclosure, connection: ours, enforcement })
+    }
+
+    /// Refuses what lacks a mechanism, unless the operator lets it go missing. A sandbox that can't be paused is a sandbox
+    /// all the same: pausing it is refused instead.
+    fn require(&self, enforcement: &[Enforcement]) -> Result<(), CreateError> {
+        let missing = enforcement.iter().find(|line| {
+            line.status == Status::Absent
+                && line.mechanism != Mechanism::Freezer
+                && !self.tolerated.contains(&line.mechanism)
+        });
+        missing.map_or(Ok(()), |line| Err(CreateError::NotEnforced(line.mechanism)))
+    }
+}
+
+impl Enclosure {
+    /// Its cgroups.
+    pub(crate) fn group(&self) -> &Arc<Group> {
+        &self.group
+    }
+
+    /// Ends all its processes, waits until they are gone, and gives back what the host held for them.
+    pub(crate) fn tear_down(mut self) -> Result<(), DestroyError> {
+        self.undo()
+    }
+
+    fn undo(&mut self) -> Result<(), DestroyError> {
+        self.undone = true;
+        if self.group.must_thaw_to_kill() {
+            self.group.thaw().map_err(DestroyError::Thaw)?;
+        }
+        self.agent.kill().map_err(DestroyError::End)?;
+        // A pid 1 has ended only when all of its namespace has.
+        self.agent.wait().map_err(DestroyError::End)?;
+        self.group.remove().map_err(DestroyError::Groups)
+    }
+}
+
+impl Drop for Enclosure {
+    fn drop(&mut self) {
+        if !self.undone
+            && let Err(error) = self.undo()
+        {
+            tracing::error!(cause = &error as &dyn std::error::Error, "a sandbox was not cleared up");
+        }
+    }
+}
+
+/// A group without processes, removed unless one comes.
+struct EmptyGroup(Option<Group>);
+
+impl EmptyGroup {
+    fn unified(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.0.as_ref().and_then(Group::unified)
+    }
+
+    fn occupied(mut self) -> Result<Arc<Group>, CreateError> {
+        self.0.take().map(Arc::new).ok_or(CreateError::ShuttingDown)
+    }
+}
+
+impl Drop for EmptyGroup {
+    fn drop(&mut self) {
+        if let Some(group) = &self.0
+            && let Err(error) = group.remove()
+        {
+            tracing::error!(cause = &error as &dyn std::error::Error, "an empty cgroup was not removed");
+        }
+    }
+}
+
+fn send(to: &mut UnixStream, plan: &[u8], volumes: &[OwnedFd]) -> Result<(), CreateError> {
+    let descriptors: Vec<_> = volumes.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&descriptors)];
+    let control = if descriptors.is_empty() { [].as_slice() } else { rights.as_slice() };
+    let sent = sendmsg::<()>(to.as_raw_fd(), &[IoSlice::new(plan)], control, MsgFlags::MSG_NOSIGNAL, None)
+        .map_err(CreateError::SendPlan)?;
+    let rest = plan.get(sent..).unwrap_or_default();
+    to.write_all(rest).map_err(|error| {
+        CreateError::SendPlan(nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0)))
+    })
+}
+
+fn receive(from: &mut UnixStream) -> Result<Report, CreateError> {
+    from.set_read_timeout(Some(PATIENCE)).map_err(CreateError::ReceiveReport)?;
+    let mut header = [0; HEADER];
+    from.read_exact(&mut header).map_err(CreateError::ReceiveReport)?;
+    let mut body = vec![0; channel::length(header).map_err(CreateError::Report)?];
+    from.read_exact(&mut body).map_err(CreateError::ReceiveReport)?;
+    from.set_read_timeout(None).map_err(CreateError::ReceiveReport)?;
+    channel::decode(&body).map_err(CreateError::Report)
+}

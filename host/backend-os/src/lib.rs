@@ -1,0 +1,30 @@
+//! Sandboxes of isolation `os`: a process tree in namespaces of its own, on this machine's kernel.
+//!
+//! ```text
+//!  OsBackend::create ─► plan (pure: grant + host root ─► steps)
+//!        │               │
+//!        └─► Enclosure: cgroups ─► agent in new namespaces ─► user map ─► limits ─► plan sent ─► report back
+//!                │                                                                            │
+//!            OsInstance ◄── agent-client over the same socket ◄───────────────────────────────┘
+//! ```
+//!
+//! The host makes only what a process cannot make for itself: the namespaces, the user map, the cgroups. All else the agent
+//! does to itself by the plan, so that nothing of a sandbox's file system is ever resolved on the host. An `Enclosure` undoes
+//! itself whole when it is dropped, at whichever step.
+
+mod backend;
+mod command;
+mod config;
+mod enclosure;
+mod error;
+mod host_root;
+mod instance;
+mod janitor;
+mod plan;
+mod users;
+
+pub use backend::OsBackend;
+pub use config::{BackendConfig, Volume};
+pub use error::NewBackendError;
+pub use mimobox_confine::probe::{Finding, findings};
+pub use mimobox_confine::{Access, Mechanism};

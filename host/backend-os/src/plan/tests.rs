@@ -1,0 +1,158 @@
+use std::time::Duration;
+
+use mimobox_sandbox::{GrantedLimits, Isolation};
+
+use super::*;
+
+const MIB: u64 = 1024 * 1024;
+
+fn grant(mounts: Vec<Mount>) -> SandboxGrant {
+    SandboxGrant {
+        isolation: Isolation::Os,
+        image: "host".into(),
+        limits: GrantedLimits { memory: 64 * MIB, cpu: 1000, processes: 16, disk: 32 * MIB },
+        environment: Vec::new(),
+        mounts,
+        lifetime: Duration::from_secs(60),
+    }
+}
+
+fn host_root() -> HostRoot {
+    HostRoot {
+        links: vec![("/bin".into(), "usr/bin".into()), ("/lib64".into(), "usr/lib64".into())],
+        programs: vec!["/usr".into()],
+        configuration: vec!["/etc/ld.so.cache".into(), "/etc/ssl/certs".into()],
+        devices: vec!["/dev/null".into(), "/dev/urandom".into()],
+    }
+}
+
+fn volume(target: &str, read_only: bool) -> Mount {
+    Mount { volume: "data".into(), target: target.into(), read_only }
+}
+
+fn steps(mounts: Vec<Mount>) -> Vec<Step> {
+    write(&grant(mounts), &host_root(), &[]).unwrap().steps
+}
+
+fn place(steps: &[Step], name: &str) -> usize {
+    steps.iter().position(|step| step.name() == name).unwrap_or_else(|| panic!("no step {name}"))
+}
+
+#[test]
+fn rights_are_given_up_after_the_root_is_entered_and_seccomp_comes_last() {
+    let steps = steps(vec![]);
+    let order = [
+        "become-root",
+        "root",
+        "show",
+        "enter-root",
+        "capabilities",
+        "no-new-privileges",
+        "landlock",
+        "seccomp",
+    ];
+    let places: Vec<_> = order.iter().map(|name| place(&steps, name)).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert_eq!(places.last(), Some(&(steps.len() - 1)));
+    assert_eq!(places.first(), Some(&0));
+}
+
+#[test]
+fn nothing_of_the_host_is_shown_beyond_the_list() {
+    let mut sources: Vec<_> = steps(vec![volume("/data", false)])
+        .into_iter()
+        .filter_map(|step| match step {
+            Step::Show { source, .. } | Step::Device { source, .. } => Some(source),
+            _ => None,
+        })
+        .collect();
+    sources.sort();
+    assert_eq!(sources, ["/dev/null", "/dev/urandom", "/etc/ld.so.cache", "/etc/ssl/certs", "/usr"]);
+}
+
+#[test]
+fn the_root_takes_the_disk_limit_and_little_more() {
+    let steps = steps(vec![]);
+    let Step::Root { bytes, inodes } = steps[place(&steps, "root")] else { panic!("no root") };
+    assert!((32 * MIB..33 * MIB).contains(&bytes));
+    assert!((8192..9000).contains(&inodes));
+}
+
+#[test]
+fn a_huge_disk_limit_neither_overflows_nor_becomes_unlimited() {
+    let mut grant = grant(vec![]);
+    grant.limits.disk = u64::MAX;
+    let plan = write(&grant, &host_root(), &[]).unwrap();
+    let Step::Root { bytes, inodes } = plan.steps[place(&plan.steps, "root")] else { panic!("no root") };
+    assert_eq!(bytes, u64::MAX);
+    assert!(inodes < 2 * MOST_INODES);
+}
+
+#[test]
+fn every_directory_is_made_before_what_is_in_it() {
+    let mut made = vec!["".to_owned(), "/proc".to_owned()];
+    for step in steps(vec![]) {
+        let path = match step {
+            Step::Directory { path, .. }
+            | Step::File { path, .. }
+            | Step::Link { path, .. }
+            | Step::Show { path, .. }
+            | Step::Device { path, .. } => path,
+            _ => continue,
+        };
+        let (parent, _) = path.rsplit_once('/').unwrap();
+        assert!(made.iter().any(|made| made == parent), "{path}");
+        made.push(path);
+    }
+}
+
+#[test]
+fn only_the_sandbox_s_own_places_may_be_written() {
+    let steps = steps(vec![volume("/data", true)]);
+    let Step::Landlock(rules) = &steps[place(&steps, "landlock")] else { panic!("no rules") };
+    let writable: Vec<_> =
+        rules.iter().filter(|rule| rule.rights == PathRights::All).map(|rule| rule.path.as_str()).collect();
+    assert_eq!(writable, ["/dev/shm", "/tmp", "/home/sandbox"]);
+}
+
+#[test]
+fn a_volume_may_be_written_only_where_it_was_granted_so() {
+    let steps = steps(vec![volume("/data", false), volume("/input", true)]);
+    let Step::Landlock(rules) = &steps[place(&steps, "landlock")] else { panic!("no rules") };
+    let rights = |path: &str| rules.iter().find(|rule| rule.path == path).unwrap().rights;
+    assert_eq!((rights("/data"), rights("/input")), (PathRights::All, PathRights::Execute));
+}
+
+#[test]
+fn a_volume_cannot_hide_what_the_sandbox_is_made_of() {
+    for target in [
+        "/",
+        "/usr",
+        "/usr/bin",
+        "/bin",
+        "/etc/ssl",
+        "/proc/1",
+        "/dev",
+        "/home",
+        "/var",
+        "data",
+        "/a/../usr",
+        "/a//b",
+        "/a/",
+    ] {
+        let refused = write(&grant(vec![volume(target, true)]), &host_root(), &[]);
+        assert!(matches!(refused, Err(CreateError::Target(_))), "{target}");
+    }
+    for target in ["/data", "/data/deep/down", "/home/sandbox/input", "/tmp/x"] {
+        write(&grant(vec![volume(target, true)]), &host_root(), &[]).unwrap();
+    }
+}
+
+#[test]
+fn the_default_user_is_in_the_passwd_file() {
+    let passwd = steps(vec![]).into_iter().find_map(|step| match step {
+        Step::File { path, contents } if path == "/etc/passwd" => String::from_utf8(contents).ok(),
+        _ => None,
+    });
+    assert!(passwd.unwrap().contains("\nsandbox:x:1000:1000:sandbox:/home/sandbox:/bin/sh\n"));
+}
