@@ -72,7 +72,7 @@ pub(crate) struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Starts the driver of a sandbox that is ready. `place` is dropped when nothing of it is left.
+    /// Starts the driver of a sandbox that is ready. `place` is its place in the quotas, dropped when nothing of it is left.
     pub(crate) fn start<P: Send + 'static>(
         id: SandboxId,
         instance: Arc<dyn Instance>,
@@ -83,10 +83,7 @@ impl Lifecycle {
         let (messages, inbox) = mpsc::channel(MESSAGES);
         let (state_writer, state) = watch::channel(State::Ready);
         let driver = Driver { id, instance, authority, state: state_writer };
-        tokio::spawn(async move {
-            driver.run(inbox, lifetime).await;
-            drop(place);
-        });
+        tokio::spawn(driver.run(inbox, lifetime, place));
         Self { messages, state }
     }
 
@@ -149,7 +146,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(self, mut inbox: mpsc::Receiver<Message>, lifetime: Duration) {
+    async fn run<P>(self, mut inbox: mpsc::Receiver<Message>, lifetime: Duration, place: P) {
         let instance = self.instance.clone();
         let ended = instance.ended();
         tokio::pin!(ended);
@@ -182,6 +179,8 @@ impl Driver {
         let recorded = self.authority.changed(&self.id, change);
         let destroyed = self.instance.destroy().await;
         self.state.send_replace(State::Closed);
+        // Before anybody hears of it: who closed a sandbox may make another at once.
+        drop(place);
         inbox.close();
         while let Ok(message) = inbox.try_recv() {
             if let Message::Close(reply) = message {

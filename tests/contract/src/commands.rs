@@ -43,7 +43,8 @@ fn printenv(environment: Vec<(String, String)>) -> Command {
 /// Of the sandbox's variables and the command's.
 pub async fn a_later_variable_wins(harness: &impl Harness) {
     let run = harness.run();
-    let sandbox = run.create(Spec { environment: vec![pair("COLOUR", "red")], ..Spec::default() }).await.unwrap();
+    let sandbox =
+        run.create(Spec { environment: vec![pair("COLOUR", "red")], ..Spec::default() }).await.unwrap();
     let command = printenv(vec![pair("COLOUR", "green"), pair("COLOUR", "blue")]);
     assert_eq!(sandbox.execute(command, vec![]).await.unwrap().stdout, b"blue\n");
 }
@@ -51,7 +52,8 @@ pub async fn a_later_variable_wins(harness: &impl Harness) {
 /// Without the command saying so.
 pub async fn the_sandbox_s_variables_reach_every_command(harness: &impl Harness) {
     let run = harness.run();
-    let sandbox = run.create(Spec { environment: vec![pair("COLOUR", "red")], ..Spec::default() }).await.unwrap();
+    let sandbox =
+        run.create(Spec { environment: vec![pair("COLOUR", "red")], ..Spec::default() }).await.unwrap();
     for _ in 0..2 {
         assert_eq!(sandbox.execute(printenv(vec![]), vec![]).await.unwrap().stdout, b"red\n");
     }

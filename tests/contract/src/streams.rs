@@ -90,7 +90,9 @@ pub async fn a_stream_is_given_once(harness: &impl Harness) {
 /// With its number.
 pub async fn a_signal_ends_a_process(harness: &impl Harness) {
     let (_run, sandbox) = sandbox(harness).await;
-    for (signal, number) in [(Signal::Terminate, 15), (Signal::Kill, 9), (Signal::HangUp, 1), (Signal::User1, 10)] {
+    for (signal, number) in
+        [(Signal::Terminate, 15), (Signal::Kill, 9), (Signal::HangUp, 1), (Signal::User1, 10)]
+    {
         let process = sandbox.spawn(sleeper(), false).await.unwrap();
         sandbox.signal(&process, signal).await.unwrap();
         assert_eq!(process.wait().await, Ok(ExitStatus::Signaled(number)));

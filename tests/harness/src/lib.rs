@@ -1,0 +1,17 @@
+//! What test suites share: a host with real sandboxes, what it needs of the machine, and a look at what is left behind.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a failed expectation ends the test"
+)]
+
+mod built;
+mod leftovers;
+mod os_host;
+mod requirement;
+
+pub use built::{agent, component, program};
+pub use leftovers::Leftovers;
+pub use os_host::OsHost;
+pub use requirement::{Requirement, met};

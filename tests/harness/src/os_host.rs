@@ -1,0 +1,81 @@
+//! A manager over the real OS backend, under the ceiling that the fake one has.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use mimobox_backend_os::{Access, BackendConfig, OsBackend, Volume};
+use mimobox_sandbox::fake::{self, AuditLog};
+use mimobox_sandbox::{Ceiling, Manager, Parts, Policy, Run, Subject};
+use tempfile::TempDir;
+
+use crate::built;
+use crate::requirement::{Requirement, met};
+
+/// A host for tests. Its volumes are `fixtures`, read-only, and `scratch`, in a folder that goes with it.
+pub struct OsHost {
+    manager: Manager,
+    audit: AuditLog,
+    volumes: TempDir,
+}
+
+impl OsHost {
+    /// With the ceiling of the fake backend and no policy; none where the machine lacks what it takes.
+    pub fn start() -> Option<Self> {
+        Self::with(fake::ceiling(), Vec::new())
+    }
+
+    /// With this ceiling and these policies; none where the machine lacks what it takes.
+    pub fn with(ceiling: Ceiling, policies: Vec<Arc<dyn Policy>>) -> Option<Self> {
+        if !met(Requirement::Root) {
+            return None;
+        }
+        let volumes = tempfile::tempdir().unwrap();
+        let mut config = BackendConfig::new(std::fs::read(built::agent()).unwrap());
+        for (name, access) in [("fixtures", Access::ReadOnly), ("scratch", Access::ReadWrite)] {
+            let folder = volumes.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            let directory = OwnedFd::from(File::open(&folder).unwrap());
+            config.volumes.insert(name.to_owned(), Volume { directory, access });
+        }
+        let audit = AuditLog::default();
+        let manager = Manager::new(Parts {
+            ceiling,
+            policies,
+            policy_deadline: Duration::from_secs(1),
+            audit: Arc::new(audit.clone()),
+            backends: vec![Arc::new(OsBackend::new(config).unwrap())],
+            name: unique_name(),
+        });
+        Some(Self { manager, audit, volumes })
+    }
+
+    /// Its manager.
+    pub fn manager(&self) -> &Manager {
+        &self.manager
+    }
+
+    /// What it wrote down.
+    pub fn audit(&self) -> &AuditLog {
+        &self.audit
+    }
+
+    /// A run of nobody in particular.
+    pub fn run(&self) -> Run {
+        self.manager.begin(Subject { component: "test".into(), ..Subject::default() })
+    }
+
+    /// The host's folder of a volume.
+    pub fn volume(&self, name: &str) -> std::path::PathBuf {
+        Path::new(self.volumes.path()).join(name)
+    }
+}
+
+/// Tests of one process each have a host of their own.
+fn unique_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("t{}x{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
