@@ -1,11 +1,16 @@
 //! What the agent sets on itself before it serves: partly for itself, partly because commands inherit it.
 
-#![allow(unsafe_code, reason = "sigaction(2) is unsafe where a handler is installed")]
+#![allow(unsafe_code, reason = "rt_sigaction(2) for all signals, which no wrapper allows")]
+
+use std::ptr;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::stat::{Mode, umask};
+
+/// The greatest signal number: signal(7).
+const LAST_SIGNAL: libc::c_int = 64;
 
 /// An attribute could not be set.
 #[derive(Debug, thiserror::Error)]
@@ -31,13 +36,24 @@ pub(crate) fn set() -> Result<(), AttributeError> {
     Ok(())
 }
 
+/// The kernel's `struct sigaction`: handler, flags, restorer, mask. All zero is the default disposition.
+type KernelAction = [u64; 4];
+
 /// What is ignored stays ignored across execve(2), so nothing may be: neither what the host ignored nor what
 /// Rust's start-up does (`SIGPIPE`).
 fn reset_dispositions() {
-    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    for signal in Signal::iterator() {
-        // SAFETY: the default disposition runs no code of ours.
-        let _ = unsafe { sigaction(signal, &default) };
-        // SIGKILL and SIGSTOP refuse, and have no other disposition.
+    let default: KernelAction = [0; 4];
+    for signal in 1..=LAST_SIGNAL {
+        // Not by sigaction(3), which keeps two signals to itself. SIGKILL and SIGSTOP refuse: they have no other.
+        // SAFETY: reads one structure, writes none, and the default disposition runs no code of ours.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                ptr::null_mut::<KernelAction>(),
+                size_of::<u64>(),
+            )
+        };
     }
 }

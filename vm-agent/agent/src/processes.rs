@@ -63,16 +63,17 @@ impl Processes {
         self.processes.iter().any(|process| process.id == id)
     }
 
+    /// Starts a command. Once this returns, nobody but the command holds its ends of the streams.
     pub(crate) fn start(
         &mut self,
         id: u32,
         command: &Command,
-        streams: &[OwnedFd],
+        streams: Vec<OwnedFd>,
     ) -> Result<(), SpawnFailure> {
         if self.processes.len() >= MAX_PROCESSES {
             return Err(SpawnFailure::LimitReached);
         }
-        let leader = self.spawner.spawn(command, streams)?;
+        let leader = self.spawner.spawn(command, &streams)?;
         self.processes.push(Process { id, leader, state: State::Running });
         Ok(())
     }

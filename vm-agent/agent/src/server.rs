@@ -101,12 +101,10 @@ impl Server {
                 Request::Spawn { id, .. } if self.processes.knows(id) => {
                     return Err(ServeError::NumberInUse { id });
                 }
-                Request::Spawn { id, command, .. } => {
-                    match self.processes.start(id, &command, &descriptors) {
-                        Ok(()) => Response::Started { id },
-                        Err(failure) => Response::Refused { id, failure },
-                    }
-                }
+                Request::Spawn { id, command, .. } => match self.processes.start(id, &command, descriptors) {
+                    Ok(()) => Response::Started { id },
+                    Err(failure) => Response::Refused { id, failure },
+                },
                 Request::Signal { id, process, signal } => {
                     Response::Signalled { id, delivered: self.processes.signal(process, signal) }
                 }

@@ -1,0 +1,235 @@
+//! The connection itself: how it ends, and a host that breaks the protocol.
+
+use std::io::{self, IoSlice, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::net::Shutdown;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use mimobox_agent_client::{ClientError, Disconnect, ExitStatus, SpawnError, Stdin};
+use mimobox_protocol::{Decoder, Hello, Request, Response, Signal, SignalFailure, SpawnFailure, encode};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+
+use crate::harness::{Agent, command, run};
+
+#[tokio::test]
+async fn closing_it_ends_the_agent() {
+    let (mut agent, client) = Agent::connect().await;
+    run(&client, command("true", &[])).await;
+    client.close();
+    assert!(agent.wait());
+    assert_eq!(client.closed().await, Disconnect::Host);
+}
+
+#[tokio::test]
+async fn dropping_the_last_client_ends_the_agent() {
+    let (mut agent, client) = Agent::connect().await;
+    let other = client.clone();
+    drop(client);
+    run(&other, command("true", &[])).await;
+    drop(other);
+    assert!(agent.wait());
+}
+
+#[tokio::test]
+async fn when_the_agent_is_killed_everything_is_gone() {
+    let (mut agent, client) = Agent::connect().await;
+    let process = client.spawn(command("cat", &[]), Stdin::Pipe).await.unwrap();
+    agent.kill();
+    assert_eq!(process.ended.await, Err(ClientError::Gone));
+    assert_eq!(client.closed().await, Disconnect::Agent);
+    let refused = client.spawn(command("true", &[]), Stdin::Null).await;
+    assert!(matches!(refused, Err(SpawnError::Client(ClientError::Gone))), "{refused:?}");
+}
+
+/// A host that says what it likes.
+struct RawHost {
+    stream: UnixStream,
+    decoder: Decoder,
+    unread: Vec<u8>,
+}
+
+impl RawHost {
+    fn start() -> (Agent, Self) {
+        let (agent, stream) = Agent::start();
+        (agent, Self { stream, decoder: Decoder::new(), unread: Vec::new() })
+    }
+
+    fn greeted() -> (Agent, Self) {
+        let (agent, mut host) = Self::start();
+        host.send(&Hello::OURS);
+        assert_eq!(host.receive::<Hello>(), Some(Hello::OURS));
+        (agent, host)
+    }
+
+    fn send<T: serde::Serialize>(&mut self, message: &T) {
+        self.stream.write_all(&encode(message).unwrap()).unwrap();
+    }
+
+    fn send_with<T: serde::Serialize>(&mut self, message: &T, descriptors: &[OwnedFd]) {
+        let bytes = encode(message).unwrap();
+        let descriptors: Vec<_> = descriptors.iter().map(|descriptor| descriptor.as_fd()).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(16))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+        let sent = sendmsg(&self.stream, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL);
+        assert_eq!(sent, Ok(bytes.len()));
+    }
+
+    /// The next message, or none if the agent closed the connection.
+    fn receive<T: serde::de::DeserializeOwned>(&mut self) -> Option<T> {
+        loop {
+            let mut input = &self.unread[..];
+            let message = self.decoder.next(&mut input).unwrap();
+            self.unread = input.to_vec();
+            if message.is_some() {
+                return message;
+            }
+            let mut chunk = [0; 4096];
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return None,
+                Ok(count) => self.unread.extend_from_slice(&chunk[..count]),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return None,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Asserts that the agent has had enough, and says so.
+    fn is_left(mut self, mut agent: Agent) {
+        assert!(!agent.wait(), "the agent was content");
+        assert_eq!(self.receive::<Response>(), None);
+    }
+}
+
+fn spawn(id: u32) -> Request {
+    Request::Spawn { id, command: command("true", &[]), stdin: Stdin::Null }
+}
+
+fn write_ends(count: usize) -> Vec<OwnedFd> {
+    std::iter::repeat_with(|| rustix::pipe::pipe().unwrap().1).take(count).collect()
+}
+
+#[test]
+fn a_host_of_another_version_is_left() {
+    for hello in [&b"mimo\x02"[..], b"mimo\x00", b"MIMO\x01", b"mimo", b"mimo\x01\x00"] {
+        let (agent, mut host) = RawHost::start();
+        let mut frame = u32::try_from(hello.len()).unwrap().to_le_bytes().to_vec();
+        frame.extend_from_slice(hello);
+        host.stream.write_all(&frame).unwrap();
+        assert_eq!(host.receive::<Hello>(), Some(Hello::OURS));
+        host.is_left(agent);
+    }
+}
+
+#[test]
+fn a_host_that_breaks_off_in_a_frame_ends_the_agent() {
+    let (mut agent, mut host) = RawHost::greeted();
+    let frame = encode(&spawn(1)).unwrap();
+    host.stream.write_all(&frame[..frame.len() / 2]).unwrap();
+    host.stream.shutdown(Shutdown::Write).unwrap();
+    assert!(agent.wait());
+}
+
+#[test]
+fn frames_that_make_no_sense_are_not_put_up_with() {
+    let beyond = u32::MAX.to_le_bytes();
+    let unknown = [1, 0, 0, 0, 0x7f];
+    let empty = [0; 4];
+    for bytes in [&beyond[..], &unknown, &empty] {
+        let (agent, mut host) = RawHost::greeted();
+        host.stream.write_all(bytes).unwrap();
+        host.is_left(agent);
+    }
+}
+
+#[test]
+fn descriptors_must_be_as_many_as_a_request_takes() {
+    for count in [0, 1] {
+        let (agent, mut host) = RawHost::greeted();
+        if count == 0 {
+            host.send(&spawn(1));
+        } else {
+            host.send_with(&spawn(1), &write_ends(count));
+        }
+        host.is_left(agent);
+    }
+    for count in [3, 4, 5, 16] {
+        let (agent, mut host) = RawHost::greeted();
+        host.send_with(&spawn(1), &write_ends(count));
+        assert!(matches!(host.receive(), None | Some(Response::Started { id: 1 })));
+        let mut agent = agent;
+        assert!(!agent.wait(), "{count} were taken");
+    }
+}
+
+#[test]
+fn a_number_in_use_is_not_given_twice() {
+    let (agent, mut host) = RawHost::greeted();
+    // It runs for as long as its input is open.
+    let (read, write) = rustix::pipe::pipe().unwrap();
+    let mut descriptors = write_ends(2);
+    descriptors.insert(0, read);
+    host.send_with(&Request::Spawn { id: 1, command: command("cat", &[]), stdin: Stdin::Pipe }, &descriptors);
+    assert_eq!(host.receive(), Some(Response::Started { id: 1 }));
+    host.send_with(&spawn(1), &write_ends(2));
+    host.is_left(agent);
+    drop(write);
+}
+
+#[test]
+fn a_request_split_at_every_byte_is_understood() {
+    let (_agent, mut host) = RawHost::greeted();
+    for id in 0..50 {
+        for byte in encode(&Request::Signal { id, process: 99, signal: Signal::Kill }).unwrap() {
+            host.stream.write_all(&[byte]).unwrap();
+        }
+        let delivered = Err(SignalFailure::NotFound);
+        assert_eq!(host.receive(), Some(Response::Signalled { id, delivered }));
+    }
+}
+
+#[test]
+fn a_host_that_does_not_read_is_not_read_from() {
+    let (_agent, mut host) = RawHost::greeted();
+    host.stream.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    let mut rest = Vec::new();
+    // The socket's buffers and the agent's own take so much, and then no more.
+    while sent < 10_000_000 {
+        let frame = encode(&Request::Signal { id: sent, process: u32::MAX, signal: Signal::Kill }).unwrap();
+        sent += 1;
+        match host.stream.write(&frame) {
+            Ok(count) if count == frame.len() => {}
+            Ok(count) => {
+                rest = frame[count..].to_vec();
+                break;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                rest = frame;
+                break;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(!rest.is_empty(), "the agent took {sent} requests without an answer read");
+    host.stream.set_nonblocking(false).unwrap();
+    let mut writing = host.stream.try_clone().unwrap();
+    let writer = std::thread::spawn(move || writing.write_all(&rest).unwrap());
+    for id in 0..sent {
+        let delivered = Err(SignalFailure::NotFound);
+        assert_eq!(host.receive(), Some(Response::Signalled { id, delivered }));
+    }
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_refusal_is_the_last_word_on_a_number() {
+    let (_agent, mut host) = RawHost::greeted();
+    let missing = Request::Spawn { id: 1, command: command("/missing", &[]), stdin: Stdin::Null };
+    host.send_with(&missing, &write_ends(2));
+    assert_eq!(host.receive(), Some(Response::Refused { id: 1, failure: SpawnFailure::NotFound }));
+    host.send_with(&spawn(1), &write_ends(2));
+    assert_eq!(host.receive(), Some(Response::Started { id: 1 }));
+    assert_eq!(host.receive(), Some(Response::Ended { id: 1, status: ExitStatus::Exited(0) }));
+}
