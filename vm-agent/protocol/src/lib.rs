@@ -26,8 +26,6 @@
 mod frame;
 mod hello;
 mod message;
-#[cfg(test)]
-mod tests;
 
 pub use frame::{DecodeError, Decoder, EncodeError, MAX_FRAME, encode};
 pub use hello::{Hello, HelloError, VERSION};

@@ -94,12 +94,12 @@ impl RawHost {
             }
         }
     }
+}
 
-    /// Asserts that the agent has had enough, and says so.
-    fn is_left(mut self, mut agent: Agent) {
-        assert!(!agent.wait(), "the agent was content");
-        assert_eq!(self.receive::<Response>(), None);
-    }
+/// Asserts that the agent has had enough of this host, and ends without content.
+fn must_leave(mut agent: Agent, mut host: RawHost) {
+    assert!(!agent.wait(), "the agent was content");
+    assert_eq!(host.receive::<Response>(), None);
 }
 
 fn spawn(id: u32) -> Request {
@@ -111,14 +111,14 @@ fn write_ends(count: usize) -> Vec<OwnedFd> {
 }
 
 #[test]
-fn a_host_of_another_version_is_left() {
+fn a_host_of_another_version_must_leave() {
     for hello in [&b"mimo\x02"[..], b"mimo\x00", b"MIMO\x01", b"mimo", b"mimo\x01\x00"] {
         let (agent, mut host) = RawHost::start();
         let mut frame = u32::try_from(hello.len()).unwrap().to_le_bytes().to_vec();
         frame.extend_from_slice(hello);
         host.stream.write_all(&frame).unwrap();
         assert_eq!(host.receive::<Hello>(), Some(Hello::OURS));
-        host.is_left(agent);
+        must_leave(agent, host);
     }
 }
 
@@ -139,7 +139,7 @@ fn frames_that_make_no_sense_are_not_put_up_with() {
     for bytes in [&beyond[..], &unknown, &empty] {
         let (agent, mut host) = RawHost::greeted();
         host.stream.write_all(bytes).unwrap();
-        host.is_left(agent);
+        must_leave(agent, host);
     }
 }
 
@@ -152,7 +152,7 @@ fn descriptors_must_be_as_many_as_a_request_takes() {
         } else {
             host.send_with(&spawn(1), &write_ends(count));
         }
-        host.is_left(agent);
+        must_leave(agent, host);
     }
     for count in [3, 4, 5, 16] {
         let (agent, mut host) = RawHost::greeted();
@@ -173,7 +173,7 @@ fn a_number_in_use_is_not_given_twice() {
     host.send_with(&Request::Spawn { id: 1, command: command("cat", &[]), stdin: Stdin::Pipe }, &descriptors);
     assert_eq!(host.receive(), Some(Response::Started { id: 1 }));
     host.send_with(&spawn(1), &write_ends(2));
-    host.is_left(agent);
+    must_leave(agent, host);
     drop(write);
 }
 
