@@ -1,6 +1,11 @@
 //! One file a command.
 
+mod doctor;
 mod exec;
+mod inspect;
+mod run;
+
+use mimobox_component::HostInterface;
 
 use crate::cli::{Arguments, Command};
 use crate::config::{Config, Vocabulary};
@@ -10,14 +15,19 @@ use crate::host;
 /// Does what the command line asks for.
 pub(crate) async fn dispatch(arguments: Arguments) -> Outcome {
     let Arguments { global, command } = arguments;
-    let known = Vocabulary { interfaces: &[], mechanisms: &host::mechanisms() };
+    let known = Vocabulary {
+        interfaces: &HostInterface::ALL.map(HostInterface::name),
+        mechanisms: &host::mechanisms(),
+    };
     let config = Config::find(global.config.as_deref(), known)?;
     match &config.file {
         Some(file) => tracing::info!(file = %file.display(), "configuration"),
         None => tracing::info!("no configuration: the built-in one"),
     }
     match command {
+        Command::Run(arguments) => run::run(&global, config, arguments).await,
         Command::Exec(arguments) => exec::exec(&global, config, arguments).await,
-        _ => Err(anyhow::anyhow!("not yet").into()),
+        Command::Inspect(arguments) => inspect::inspect(&global, &config, arguments).await,
+        Command::Doctor => doctor::doctor(&global, &config).await,
     }
 }

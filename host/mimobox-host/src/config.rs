@@ -26,8 +26,9 @@ use fault::Source;
 
 const FILE_NAME: &str = "mimobox.toml";
 const VARIABLE: &str = "MIMOBOX_CONFIG";
-/// Of one decision, where the configuration says nothing.
-pub(crate) const POLICY_DEADLINE: Duration = Duration::from_millis(100);
+/// Of one decision, where the configuration says nothing. Generous, since fuel bounds what a decision costs: it is there
+/// for a machine that is too busy to decide.
+const POLICY_DEADLINE: Duration = Duration::from_secs(1);
 /// A name goes into specs, the audit log and reports.
 const LONGEST_NAME: usize = 64;
 

@@ -23,8 +23,10 @@ pub(crate) enum Exit {
     Success,
     /// The answer is no: `doctor` found that no sandbox can be made, a component said that it failed.
     Failed,
-    /// With what ran, or like it.
+    /// As the program did.
     Program(ExitStatus),
+    /// As the component said.
+    Component(u8),
     /// What ran took longer than it may.
     TimedOut,
     /// The host could not do its part: its arguments, its configuration, the backend, the component.
@@ -43,7 +45,7 @@ impl Exit {
         match self {
             Self::Success => 0,
             Self::Failed => FAILED,
-            Self::Program(ExitStatus::Exited(code)) => code,
+            Self::Program(ExitStatus::Exited(code)) | Self::Component(code) => code,
             Self::Program(ExitStatus::Signaled(number)) | Self::Interrupted(number) => {
                 SIGNAL_BASE.saturating_add(number)
             }

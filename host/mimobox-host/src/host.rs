@@ -11,17 +11,20 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use mimobox_backend_os::{BackendConfig, Mechanism, OsBackend, Volume};
 use mimobox_sandbox::{Access, Ceiling, Manager, Parts, Policy};
+use tokio::time::sleep;
 
 use crate::agent;
 use crate::audit_sink::AuditFile;
-use crate::cli::VolumeArgument;
-use crate::config::Config;
+use crate::cli::{Additions, VolumeArgument};
+use crate::config::{Config, PolicySetting};
 use crate::state;
 
 /// Who asks, where no component does.
 pub(crate) const NAME: &str = "mimobox-host";
 /// A policy's runner keeps its own deadline; this much later nobody waits for it any longer.
 const POLICY_GRACE: Duration = Duration::from_secs(1);
+/// How often the end of a dropped run's sandboxes is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// All that a run needs.
 #[derive(Debug)]
@@ -48,11 +51,19 @@ impl Host {
         });
         Ok(Self { manager, audit, ceiling: config.ceiling.clone() })
     }
+
+    /// Settles when nothing is left of any sandbox, those among them that were being made when their run was dropped.
+    pub(crate) async fn emptied(&self) {
+        while self.manager.sandboxes() > 0 {
+            sleep(LOOK_AGAIN).await;
+        }
+    }
 }
 
-/// Adds what the command line declares. A name that is taken is refused: it would mean two things.
-pub(crate) fn declare(config: &mut Config, volumes: &[VolumeArgument]) -> anyhow::Result<()> {
-    for VolumeArgument { name, directory } in volumes {
+/// Adds what the command line declares: policies come last, and a name that is taken would mean two things.
+pub(crate) fn declare(config: &mut Config, additions: &Additions) -> anyhow::Result<()> {
+    config.policies.extend(additions.policy.iter().cloned().map(PolicySetting::of_file));
+    for VolumeArgument { name, directory } in &additions.volume {
         let Some((path, access)) = directory else {
             ensure!(config.volumes.contains_key(name), "no volume `{name}`: write --volume {name}=DIRECTORY");
             continue;

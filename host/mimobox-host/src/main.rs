@@ -13,8 +13,10 @@ use clap::Parser;
 
 mod agent;
 mod audit_sink;
+mod capture;
 mod cli;
 mod commands;
+mod components;
 mod config;
 mod exit;
 mod failure;

@@ -8,8 +8,10 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Every crate of this workspace, and what a component logs.
+/// Every crate of this workspace.
 const OURS: &str = "mimobox";
+/// What components log.
+const COMPONENTS: &str = "component";
 
 /// Starts the log; each `-v` shows one level more of what this project says, and others' warnings at most.
 pub(crate) fn start(verbose: u8) {
@@ -19,7 +21,8 @@ pub(crate) fn start(verbose: u8) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let filter = Targets::new().with_default(LevelFilter::WARN).with_target(OURS, level);
+    let filter =
+        Targets::new().with_default(LevelFilter::WARN).with_targets([(OURS, level), (COMPONENTS, level)]);
     let lines =
         fmt::layer().with_writer(io::stderr).with_ansi(colours(&io::stderr())).with_target(verbose > 1);
     // The only failure is a log that was started before.

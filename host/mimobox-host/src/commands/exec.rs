@@ -10,6 +10,7 @@ use mimobox_sandbox::{
 use serde::Serialize;
 
 use crate::cli::{ExecArguments, GlobalArguments};
+use crate::components::Components;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
@@ -26,9 +27,14 @@ const SIGPIPE: u8 = 13;
 
 /// Makes a sandbox, runs the program to its end, and leaves nothing behind.
 pub(super) async fn exec(global: &GlobalArguments, mut config: Config, arguments: ExecArguments) -> Outcome {
+    host::declare(&mut config, &arguments.additions)?;
+    let policies = match config.policies.as_slice() {
+        // WebAssembly is not even set up for nobody.
+        [] => Vec::new(),
+        settings => Components::new()?.policies(settings).await?,
+    };
     let mut interrupts = Interrupts::listen().context("failed to listen for signals")?;
-    host::declare(&mut config, &arguments.additions.volume)?;
-    let host = Host::assemble(&config, Vec::new())?;
+    let host = Host::assemble(&config, policies)?;
     let run = host.manager.begin(Subject { component: host::NAME.into(), ..Subject::default() });
     let done = interrupts.during(in_sandbox(&host, &run, &arguments, global.json)).await;
     let ended = interrupts.during(run.end()).await;
