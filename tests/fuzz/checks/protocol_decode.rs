@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 /// Panics if `bytes` are understood differently when they arrive differently, or if a message that was
 /// understood does not survive being said again.
-pub fn check(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     check_as::<Request>(bytes);
     check_as::<Response>(bytes);
     check_as::<Hello>(bytes);
