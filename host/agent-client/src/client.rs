@@ -9,7 +9,7 @@ use mimobox_protocol::{Command, Hello, Request, Signal, SpawnFailure, Stdin};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout;
 
-use crate::connection::{self, Connection, Inbox, SendError};
+use crate::connection::{self, Closing, Connection, Inbox, SendError};
 use crate::pipe::Pipes;
 use crate::process::{Ended, Spawned};
 use crate::requests::Waiting;
@@ -36,15 +36,6 @@ pub struct Client {
     answer_timeout: Duration,
 }
 
-/// Closes the connection with the last client; the task that serves it holds it open otherwise.
-struct Closing(Arc<Connection>);
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        self.0.close(Disconnect::Host);
-    }
-}
-
 impl Client {
     /// Greets the agent on the other end of `stream` and checks its version. Must be called within a tokio
     /// runtime with I/O and time enabled; one task of that runtime serves the connection until it closes.
@@ -57,7 +48,7 @@ impl Client {
             Self { connection: Arc::new(Closing(connection)), answer_timeout: options.answer_timeout };
         let inbox =
             timeout(options.answer_timeout, client.greet()).await.map_err(|_| ConnectError::TimedOut)??;
-        tokio::spawn(connection::serve(Arc::clone(&client.connection.0), inbox));
+        tokio::spawn(connection::serve(Closing(Arc::clone(&client.connection.0)), inbox));
         Ok(client)
     }
 

@@ -115,11 +115,19 @@ pub(crate) enum SendError {
     Gone,
 }
 
+/// Closes a connection when dropped: by the last of its clients, or by its task together with the runtime.
+#[derive(Debug)]
+pub(crate) struct Closing(pub(crate) Arc<Connection>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close(Disconnect::Host);
+    }
+}
+
 /// Serves a connection until it is closed.
-pub(crate) async fn serve(connection: Arc<Connection>, mut inbox: Inbox) {
-    // Closes it as well where the runtime drops this task.
-    let closer = Closer(connection);
-    let connection = &*closer.0;
+pub(crate) async fn serve(connection: Closing, mut inbox: Inbox) {
+    let connection = &*connection.0;
     let why = tokio::select! {
         why = pass_on_answers(connection, &mut inbox) => why,
         error = connection.outbox.flush(&connection.socket) => socket_failure(&error),
@@ -139,14 +147,6 @@ async fn pass_on_answers(connection: &Connection, inbox: &mut Inbox) -> Disconne
             Ok(Some(orphan)) => connection.kill(orphan),
             Err(why) => return why,
         }
-    }
-}
-
-struct Closer(Arc<Connection>);
-
-impl Drop for Closer {
-    fn drop(&mut self) {
-        self.0.close(Disconnect::Host);
     }
 }
 
