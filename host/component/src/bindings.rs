@@ -1,0 +1,29 @@
+//! What `bindgen!` makes of the two WIT packages, and nothing else.
+
+#![allow(missing_docs, unreachable_pub, reason = "generated; the items are documented in wit/")]
+
+/// World `orchestrator` of `mimobox:host`.
+pub(crate) mod host {
+    wasmtime::component::bindgen!({
+        world: "orchestrator",
+        path: "../../wit/host",
+        imports: { default: store | trappable },
+        exports: { default: async | store },
+        with: {
+            "mimobox:host/sandbox.sandbox": mimobox_sandbox::Sandbox,
+            "mimobox:host/stream.process": crate::host::stream::Handle,
+            "mimobox:host/pty.session": crate::host::pty::Session,
+            "mimobox:host/snapshot.snapshot": crate::host::snapshot::Snapshot,
+            "mimobox:host/snapshot.pool": crate::host::snapshot::Pool,
+        },
+    });
+}
+
+/// World `policy` of `mimobox:policy`.
+pub(crate) mod policy {
+    wasmtime::component::bindgen!({
+        world: "policy",
+        path: "../../wit/policy",
+        exports: { default: async },
+    });
+}

@@ -1,0 +1,78 @@
+//! Commands that do nothing: what is left is the cost of getting there.
+
+use anyhow::Result;
+use mimobox_sandbox::{Command, Sandbox, Spec};
+
+use super::{Bench, run};
+use crate::race::{Contender, Unit, race};
+
+/// bubblewrap with the root that our sandboxes have.
+const BUBBLEWRAP: &[&str] = &[
+    "--unshare-all",
+    "--die-with-parent",
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    "--symlink",
+    "usr/bin",
+    "/bin",
+    "--symlink",
+    "usr/sbin",
+    "/sbin",
+    "--symlink",
+    "usr/lib",
+    "/lib",
+    "--symlink",
+    "usr/lib64",
+    "/lib64",
+    "--ro-bind",
+    "/etc/alternatives",
+    "/etc/alternatives",
+    "--ro-bind",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.cache",
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    "--tmpfs",
+    "/tmp",
+    "--dir",
+    "/home/sandbox",
+    "/usr/bin/true",
+];
+
+async fn execute_true(sandbox: &Sandbox) -> Result<()> {
+    let finished = sandbox.execute(Command::new("/usr/bin/true"), Vec::new()).await?;
+    anyhow::ensure!(finished.status == mimobox_sandbox::ExitStatus::Exited(0), "{}", finished.status);
+    Ok(())
+}
+
+fn spawn<'a>() -> Contender<'a> {
+    Contender::new("posix_spawn and wait, no sandbox (peer)", || run("/usr/bin/true", &[]))
+}
+
+pub(super) fn cold(bench: &Bench<'_>) -> Result<()> {
+    let sandboxes = bench.host.run();
+    let whole = || {
+        bench.runtime.block_on(async {
+            let sandbox = sandboxes.create(Spec::default()).await?;
+            execute_true(&sandbox).await?;
+            Ok(sandbox.close().await?)
+        })
+    };
+    let contenders = vec![
+        Contender::new("mimobox", whole),
+        Contender::new("bubblewrap --unshare-all, same root", || run("bwrap", BUBBLEWRAP)),
+        spawn(),
+    ];
+    race(bench.turns, Unit::Time, contenders)
+}
+
+pub(super) fn warm(bench: &Bench<'_>) -> Result<()> {
+    let sandboxes = bench.host.run();
+    let sandbox = bench.runtime.block_on(sandboxes.create(Spec::default()))?;
+    let contenders =
+        vec![Contender::new("mimobox", || bench.runtime.block_on(execute_true(&sandbox))), spawn()];
+    race(bench.turns, Unit::Time, contenders)
+}
