@@ -1,0 +1,57 @@
+//! Ctrl-C and SIGTERM: what was made is gone before the host is.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::Caller;
+
+/// Starts a sandbox that would stay for an hour, sends `signal` once it runs, and gives how the host ended and its pid.
+fn interrupted(caller: &Caller, signal: Signal) -> (ExitStatus, u32) {
+    // Ignores what it can, and has a child in a session of its own.
+    let script = "trap '' TERM HUP INT; setsid sleep 3600 & echo started; sleep 3600";
+    let mut host = caller.start(&["exec", "--", "sh", "-c", script], Stdio::null());
+    let mut line = String::new();
+    BufReader::new(host.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "started\n");
+    kill(Pid::from_raw(i32::try_from(host.id()).unwrap()), signal).unwrap();
+    let pid = host.id();
+    (host.wait().unwrap(), pid)
+}
+
+/// Cgroups of the host that had this pid.
+fn cgroups(host: u32) -> Vec<std::path::PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let hierarchies = fs::read_dir(root).unwrap().flatten().map(|entry| entry.path());
+    let tops = hierarchies.chain([root.to_owned()]).map(|hierarchy| hierarchy.join("mimobox"));
+    let groups = tops.filter_map(|top| fs::read_dir(top).ok()).flatten().flatten().map(|entry| entry.path());
+    let of_host = |group: &std::path::PathBuf| {
+        group.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{host}-")))
+    };
+    // The host's own, empty group goes a moment after it.
+    let sandboxes = groups.filter(of_host).filter_map(|group| fs::read_dir(group).ok()).flatten().flatten();
+    sandboxes.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+#[test]
+fn an_interrupted_host_leaves_no_sandbox_behind() {
+    let Some(caller) = Caller::with_sandboxes() else { return };
+    let (status, pid) = interrupted(&caller, Signal::SIGINT);
+    assert_eq!((status.code(), status.signal()), (Some(130), None));
+    assert_eq!(cgroups(pid), Vec::<std::path::PathBuf>::new());
+    let last = caller.audit().pop().unwrap();
+    assert_eq!((&last["entry"], &last["change"]), (&"changed".into(), &"closing".into()));
+}
+
+#[test]
+fn a_terminated_host_exits_with_143() {
+    let Some(caller) = Caller::with_sandboxes() else { return };
+    let (status, pid) = interrupted(&caller, Signal::SIGTERM);
+    assert_eq!((status.code(), status.signal()), (Some(143), None));
+    assert_eq!(cgroups(pid), Vec::<std::path::PathBuf>::new());
+}
