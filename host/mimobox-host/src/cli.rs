@@ -41,8 +41,10 @@ pub(crate) struct GlobalArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a component that makes and drives sandboxes
+    #[command(after_help = EXIT_CODES)]
     Run(RunArguments),
     /// Run one program in a sandbox of its own
+    #[command(after_help = EXIT_CODES)]
     Exec(ExecArguments),
     /// Show what a component asks for before it runs: its imports are its permission request
     Inspect(InspectArguments),
@@ -56,7 +58,7 @@ pub(crate) struct RunArguments {
     pub(crate) component: String,
     #[command(flatten)]
     pub(crate) additions: Additions,
-    /// End the run after this long, such as `10 min`
+    /// End the run after this long, such as `10 min`; an hour where none is given
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<Span>,
     /// What the component is given as its arguments
@@ -74,7 +76,7 @@ pub(crate) struct ExecArguments {
     /// Set a variable for the program; may be given again
     #[arg(long, value_parser = variable, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<(String, String)>,
-    /// Kill the program after this long, such as `30 s`
+    /// Kill the program after this long, such as `30 s`; at the configuration's ceiling where none is given
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<Span>,
     /// Memory of the sandbox, such as `512 MiB`

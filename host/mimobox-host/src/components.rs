@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use mimobox_component::{
     Component, Engine, EngineConfig, Grants, HostInterface, PolicyGuest, PolicyLimits, PrepareError, Request,
     Runner,
@@ -15,7 +15,7 @@ use mimobox_sandbox::Policy;
 
 use crate::config::{Config, PolicySetting};
 use crate::failure::{Failure, Outcome};
-use crate::{progress, state};
+use crate::{host, progress, state};
 
 /// A JavaScript or Python engine with its program takes up to 40 MiB.
 const LARGEST: u64 = 128 * 1024 * 1024;
@@ -38,21 +38,25 @@ pub(crate) struct Named {
 
 impl Named {
     /// The component that is configured under this name; otherwise the one in this file.
-    pub(crate) fn find(config: &Config, component: &str) -> Self {
-        match config.components.get(component) {
-            Some(setting) => Self {
+    ///
+    /// Policies know components by their names, so a file can't take the name of a configured one, or of this host.
+    pub(crate) fn find(config: &Config, component: &str) -> anyhow::Result<Self> {
+        if let Some(setting) = config.components.get(component) {
+            return Ok(Self {
                 name: component.to_owned(),
                 path: setting.path.clone(),
                 digest: setting.digest.clone(),
                 interfaces: setting.interfaces.clone(),
-            },
-            None => {
-                let path = PathBuf::from(component);
-                let name =
-                    path.file_stem().map_or_else(|| component.into(), |stem| stem.to_string_lossy().into());
-                Self { name, path, digest: None, interfaces: None }
-            }
+            });
         }
+        let path = PathBuf::from(component);
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        ensure!(
+            !config.components.contains_key(&name),
+            "{component} would have the name of a configured component: run that one as `{name}`, or rename the file"
+        );
+        ensure!(name != host::NAME, "{component} would have the name of this host: rename the file");
+        Ok(Self { name, path, digest: None, interfaces: None })
     }
 
     /// Reads it. Nothing is compiled before its digest is known to be the pinned one.

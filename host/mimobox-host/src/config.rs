@@ -24,6 +24,8 @@ use document::{AccessWord, ComponentTable, Document, PolicyTable, VolumeTable};
 pub(crate) use fault::ConfigError;
 use fault::Source;
 
+use crate::host;
+
 const FILE_NAME: &str = "mimobox.toml";
 const VARIABLE: &str = "MIMOBOX_CONFIG";
 /// Of one decision, where the configuration says nothing. Generous, since fuel bounds what a decision costs: it is there
@@ -120,6 +122,9 @@ impl Config {
         }
         let mut components = BTreeMap::new();
         for (name, table) in document.component {
+            if name.get_ref() == host::NAME {
+                return Err(source.malformed(&name.span(), "a component can't have the name of this host"));
+            }
             components.insert(checked_name(&source, name)?, component(&source, folder, table, known)?);
         }
         Ok(Self {

@@ -37,8 +37,13 @@ pub(super) async fn exec(global: &GlobalArguments, mut config: Config, arguments
     let host = Host::assemble(&config, policies)?;
     let run = host.manager.begin(Subject { component: host::NAME.into(), ..Subject::default() });
     let done = interrupts.during(in_sandbox(&host, &run, &arguments, global.json)).await;
-    let ended = interrupts.during(run.end()).await;
-    match (done, ended) {
+    let ended = interrupts.during(async {
+        let ended = run.end().await;
+        // A signal may have come while one was being made, which then is no run's yet.
+        host.emptied().await;
+        ended
+    });
+    match (done, ended.await) {
         (Err(Interrupted(signal)), _) | (Ok(Ok(_)), Err(Interrupted(signal))) => {
             Ok(Exit::Interrupted(signal))
         }
@@ -61,10 +66,14 @@ async fn in_sandbox(host: &Host, run: &Run, arguments: &ExecArguments, json: boo
     let process = KillOnDrop(process);
     if !json {
         let passed = streams::pass_on(&process.0).await.context("failed to pass the program's output on")?;
-        return match passed {
-            PassedOn::Whole => process.0.wait().await.map(Exit::Program).map_err(failed),
-            PassedOn::ReaderGone => Ok(Exit::Interrupted(SIGPIPE)),
-        };
+        if passed == PassedOn::ReaderGone {
+            return Ok(Exit::Interrupted(SIGPIPE));
+        }
+        let status = process.0.wait().await.map_err(failed)?;
+        if matches!(status, ExitStatus::TimedOut | ExitStatus::OutOfMemory) {
+            output::remark_to_person(format_args!("`{}`: {status}", program(arguments)));
+        }
+        return Ok(Exit::Program(status));
     }
     let gathered = streams::gather(&process.0, host.ceiling.output).await.map_err(failed)?;
     let status = process.0.wait().await.map_err(failed)?;

@@ -18,7 +18,7 @@ pub(super) async fn inspect(
     config: &Config,
     arguments: InspectArguments,
 ) -> Outcome {
-    let component = Named::find(config, &arguments.component).read()?;
+    let component = Named::find(config, &arguments.component)?.read()?;
     let request = Components::new()?.request(&component).await?;
     let report = Report::new(&component, &request);
     if global.json {

@@ -23,7 +23,7 @@ use crate::payload::Payload;
 /// Loads the component and its policies, runs it, and leaves nothing behind.
 pub(super) async fn run(global: &GlobalArguments, mut config: Config, arguments: RunArguments) -> Outcome {
     host::declare(&mut config, &arguments.additions)?;
-    let named = Named::find(&config, &arguments.component);
+    let named = Named::find(&config, &arguments.component)?;
     let component = named.read()?;
     let components = Components::new()?;
     let policies = components.policies(&config.policies).await?;

@@ -197,6 +197,7 @@ fn what_is_no_digest_or_no_name_is_refused() {
     assert!(
         refusal("[component.a]\npath = \"a\"\ndigest = \"sha256:abc\"").contains("a digest is `sha256:`")
     );
+    assert!(refusal("[component.mimobox-host]\npath = \"a\"").contains("can't have the name of this host"));
     assert!(refusal("[volume.\"a/b\"]\npath = \"a\"").contains("`a/b` is no name"));
 }
 

@@ -44,8 +44,7 @@ fn an_interrupted_host_leaves_no_sandbox_behind() {
     let (status, pid) = interrupted(&caller, Signal::SIGINT);
     assert_eq!((status.code(), status.signal()), (Some(130), None));
     assert_eq!(cgroups(pid), Vec::<std::path::PathBuf>::new());
-    let last = caller.audit().pop().unwrap();
-    assert_eq!((&last["entry"], &last["change"]), (&"changed".into(), &"closing".into()));
+    assert!(caller.audit().iter().any(|entry| entry["change"] == "closing"));
 }
 
 #[test]
