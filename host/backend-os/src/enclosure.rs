@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mimobox_confine::cgroup::{Group, GroupLimits, HostGroups, Tolerated};
+use mimobox_confine::cgroup::{Group, GroupLimits, HostGroups, Tolerated, Visit};
 use mimobox_confine::channel::{self, HEADER};
 use mimobox_confine::launch::{Child, Program};
 use mimobox_confine::{Enforcement, Mechanism, Plan, Report, Status, map_ids};
@@ -73,10 +73,12 @@ impl Workshop {
         let (group, mut enforcement) =
             self.groups.group(&order.name, order.limits, &self.tolerated).map_err(CreateError::Groups)?;
         let group = EmptyGroup(Some(group));
+        let visit = group.visit()?;
         let agent = self
             .program
             .start_confined(&["mimobox-agent", "os"], theirs.as_fd(), group.unified())
             .map_err(CreateError::Launch)?;
+        visit.map_or(Ok(()), Visit::leave).map_err(CreateError::Groups)?;
         // From here on the enclosure undoes all of it. The agent meanwhile starts, and waits for its plan.
         drop(theirs);
         let group = group.occupied()?;
@@ -84,7 +86,6 @@ impl Workshop {
             Enclosure { agent, group, undone: false, _users: users, _workshop: Arc::clone(self) };
         let pid = enclosure.agent.pid();
         map_ids(pid, ids).map_err(CreateError::MapUsers)?;
-        enclosure.group.admit(pid).map_err(CreateError::Admit)?;
         send(&mut ours, &plan, &order.volumes)?;
         let report = receive(&mut ours)?;
         enclosure.agent.runs();
@@ -149,6 +150,10 @@ struct EmptyGroup(Option<Group>);
 impl EmptyGroup {
     fn unified(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.0.as_ref().and_then(Group::unified)
+    }
+
+    fn visit(&self) -> Result<Option<Visit>, CreateError> {
+        self.0.as_ref().map(Group::visit).transpose().map_err(CreateError::Groups)
     }
 
     fn occupied(mut self) -> Result<Arc<Group>, CreateError> {

@@ -66,8 +66,6 @@ pub(crate) enum CreateError {
     Launch(#[source] LaunchError),
     #[error("failed to map the sandbox's users")]
     MapUsers(#[source] IdMapError),
-    #[error("failed to put the agent under its limits")]
-    Admit(#[source] CgroupError),
     #[error("failed to write the plan")]
     Plan(#[source] ChannelError),
     #[error("failed to send the plan")]

@@ -67,11 +67,16 @@ pub(crate) fn build(options: &Options) -> Result<Built> {
     let route = toolchain::find_or_make(options.compiler)?;
     eprintln!("guests: {route}");
     let guest_target = target.join("guests");
-    let mut cargo = route.cargo_build(&workspace, &guest_target)?;
-    for guest in &guests {
-        cargo.arg("--package").arg(&guest.name);
+    // Cargo gives the packages of one build the same features of what they share. A policy is built without std, so
+    // nothing of an orchestrator's wishes may reach it: hence two builds.
+    let (policies, others): (Vec<_>, Vec<_>) = guests.iter().partition(|guest| guest.is_policy());
+    for packages in [policies, others].iter().filter(|packages| !packages.is_empty()) {
+        let mut cargo = route.cargo_build(&workspace, &guest_target)?;
+        for guest in packages {
+            cargo.arg("--package").arg(&guest.name);
+        }
+        process::run(&mut cargo).context("failed to compile the guests")?;
     }
-    process::run(&mut cargo).context("failed to compile the guests")?;
 
     let folder = target.join("components");
     std::fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;

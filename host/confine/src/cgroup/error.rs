@@ -81,14 +81,12 @@ pub enum CgroupError {
         /// Its name.
         file: &'static str,
     },
-    /// A process was not moved into the group.
-    #[error("failed to move process {pid} into the group")]
-    Admit {
-        /// Which.
-        pid: i32,
-        /// Why.
-        source: io::Error,
-    },
+    /// A thread of the host did not get into a sandbox's group.
+    #[error("failed to enter a group")]
+    Enter(#[source] io::Error),
+    /// A thread of the host did not get out of a sandbox's group.
+    #[error("failed to leave a group")]
+    Leave(#[source] io::Error),
     /// Not all processes stood still in time.
     #[error("failed to stop all processes in time")]
     Freeze,

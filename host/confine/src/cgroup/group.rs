@@ -8,6 +8,7 @@ use super::control::ControlFiles;
 use super::error::CgroupError;
 use super::hierarchies::{Controller, Version};
 use super::host_groups::Level;
+use super::visit::Visit;
 use super::{GroupLimits, Tolerated, cpu, freezer, memory, processes};
 use crate::enforcement::{Enforcement, Mechanism};
 
@@ -107,15 +108,19 @@ impl Group {
         self.parts.iter().find(|part| part.files.version() == Version::Two).map(|part| part.files.directory())
     }
 
-    /// Moves a process into the groups of version 1; in that of version 2 it was born.
+    /// Puts the calling thread into the groups of version 1, so that what it clones is born in them. In that of version 2 a
+    /// process is born by [`Group::unified`].
     ///
     /// # Errors
-    /// `Admit`.
-    pub fn admit(&self, pid: i32) -> Result<(), CgroupError> {
+    /// `Enter`.
+    pub fn visit(&self) -> Result<Visit, CgroupError> {
+        let mut visit = Visit::begin();
         for part in self.parts.iter().filter(|part| part.files.version() == Version::One) {
-            part.files.try_write("cgroup.procs", pid).map_err(|source| CgroupError::Admit { pid, source })?;
+            // Zero is the thread that writes.
+            part.files.try_write("tasks", 0).map_err(CgroupError::Enter)?;
+            visit.entered(&part.level);
         }
-        Ok(())
+        Ok(visit)
     }
 
     /// What all processes of the group use; zero where there is no controller to count it.

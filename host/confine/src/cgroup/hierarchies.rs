@@ -60,6 +60,21 @@ pub struct Hierarchy {
     pub controllers: Vec<Controller>,
 }
 
+impl Hierarchy {
+    /// The group that a line of `/proc/pid/cgroup` names, if it is about this hierarchy.
+    pub(super) fn home_in<'a>(&self, line: &'a str) -> Option<&'a str> {
+        let (number, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        let ours = match self.version {
+            Version::One => {
+                Controller::among(controllers, ',') == self.controllers && !self.controllers.is_empty()
+            }
+            Version::Two => number == "0" && controllers.is_empty(),
+        };
+        ours.then_some(path)
+    }
+}
+
 /// All that is mounted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hierarchies(pub Vec<Hierarchy>);
@@ -167,5 +182,20 @@ mod tests {
     #[test]
     fn lines_that_are_no_mounts_are_passed_over() {
         assert_eq!(parse("\n30 24\nx - y\n", ""), Hierarchies::default());
+    }
+
+    #[test]
+    fn a_line_names_the_group_in_its_own_hierarchy_alone() {
+        let hierarchy = |version, controllers: &[Controller]| Hierarchy {
+            root: "/".into(),
+            version,
+            controllers: controllers.to_vec(),
+        };
+        let memory = hierarchy(Version::One, &[Controller::Memory]);
+        assert_eq!(memory.home_in("4:memory:/some/group"), Some("/some/group"));
+        assert_eq!(memory.home_in("8:pids:/"), None);
+        assert_eq!(memory.home_in("0::/"), None);
+        assert_eq!(hierarchy(Version::Two, &[]).home_in("0::/user.slice"), Some("/user.slice"));
+        assert_eq!(hierarchy(Version::Two, &[]).home_in("9:name=systemd:/"), None);
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Level {
     path: PathBuf,
     directory: Dir,
     version: Version,
+    /// Where the host itself is.
+    home: ControlFiles,
     /// Those that groups made here have.
     controllers: BTreeSet<Controller>,
     _lock: Flock<OwnedFd>,
@@ -89,6 +91,14 @@ impl Drop for HostGroups {
     }
 }
 
+/// The group that the host is in, relative to the hierarchy's root: cgroups(7) on `/proc/pid/cgroup`.
+fn home(hierarchy: &Hierarchy) -> io::Result<PathBuf> {
+    let groups = fs::read_to_string("/proc/self/cgroup")?;
+    let path = groups.lines().find_map(|line| hierarchy.home_in(line)).unwrap_or("/");
+    let inside = path.trim_start_matches('/');
+    Ok(if inside.is_empty() { ".".into() } else { inside.into() })
+}
+
 /// Version 2 wherever there is one, since it freezes, kills and counts processor time; version 1 for what is only there.
 fn needed(hierarchies: &Hierarchies) -> Vec<&Hierarchy> {
     let mut needed: Vec<_> = hierarchies.unified().into_iter().collect();
@@ -124,8 +134,10 @@ impl Level {
             Version::One => hierarchy.controllers.iter().copied().collect(),
             Version::Two => hand_down(&[&root, &ours, &directory], &hierarchy.controllers),
         };
+        let home = home(hierarchy).map_err(opened)?;
+        let home = ControlFiles::new(root.open_dir(home).map_err(opened)?, hierarchy.version);
         let path = hierarchy.root.join(OURS).join(name);
-        Ok(Self { path, directory, version: hierarchy.version, controllers, _lock: lock })
+        Ok(Self { path, directory, version: hierarchy.version, home, controllers, _lock: lock })
     }
 
     pub(super) fn version(&self) -> Version {
@@ -134,6 +146,11 @@ impl Level {
 
     pub(super) fn controls(&self, controller: Controller) -> bool {
         self.controllers.contains(&controller)
+    }
+
+    /// Moves the calling thread out of a group of version 1, to where the host is.
+    pub(super) fn take_thread_home(&self) -> io::Result<()> {
+        self.home.try_write("tasks", 0)
     }
 
     pub(super) fn make(&self, name: &str) -> Result<Dir, CgroupError> {

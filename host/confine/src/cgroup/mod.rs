@@ -17,11 +17,13 @@ mod hierarchies;
 mod host_groups;
 mod memory;
 mod processes;
+mod visit;
 
 pub use error::{CgroupError, DiscoverError};
 pub use group::{Group, Usage};
 pub use hierarchies::{Controller, Hierarchies, Version};
 pub use host_groups::HostGroups;
+pub use visit::Visit;
 
 use std::collections::BTreeSet;
 

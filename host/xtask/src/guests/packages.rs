@@ -43,6 +43,11 @@ impl Guest {
         format!("{}.wasm", self.library)
     }
 
+    /// Whether it is built without std.
+    pub(super) fn is_policy(&self) -> bool {
+        matches!(self.world, World::Policy)
+    }
+
     /// In what the built component differs from its world, a sentence each.
     pub(super) fn faults(&self, shape: &Shape) -> Vec<String> {
         let faults = self.world.faults(shape);
