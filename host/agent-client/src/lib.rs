@@ -14,6 +14,7 @@
 //! every call that waits then answers [`ClientError::Gone`], and so does every later one.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
 
 mod client;
 mod connection;

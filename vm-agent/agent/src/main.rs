@@ -12,6 +12,7 @@
 //! One thread, no shared state: `server` waits for the connection and for ended children, `connection` speaks
 //! the protocol, `processes` knows what runs, `spawn` and `child` start it.
 
+#![deny(clippy::indexing_slicing)]
 #![allow(unsafe_code, reason = "takes over the descriptor that the host leaves")]
 
 mod attributes;

@@ -22,6 +22,7 @@
 //! What the agent sends is hostile to the host: whoever breaks out of a command may speak in the agent's place.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
 
 mod frame;
 mod hello;
