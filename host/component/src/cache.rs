@@ -41,7 +41,9 @@ pub enum CacheError {
         path: PathBuf,
     },
     /// Somebody else could put code there, which this host would then run.
-    #[error("the folder {path:?} for compiled code can be written by others than its owner, or is not this user's")]
+    #[error(
+        "the folder {path:?} for compiled code can be written by others than its owner, or is not this user's"
+    )]
     WritableByOthers {
         /// As the embedder gave it.
         path: PathBuf,
@@ -64,7 +66,8 @@ pub(crate) fn open(folder: &Path) -> Result<Cache, CacheError> {
         .map_err(|source| CacheError::Make { path: path(), source })?;
     // Resolved once, so that the folder that is checked is the folder that is used.
     let folder = fs::canonicalize(folder).map_err(|source| CacheError::Look { path: path(), source })?;
-    let metadata = fs::symlink_metadata(&folder).map_err(|source| CacheError::Look { path: path(), source })?;
+    let metadata =
+        fs::symlink_metadata(&folder).map_err(|source| CacheError::Look { path: path(), source })?;
     if !metadata.is_dir() {
         return Err(CacheError::NotAFolder { path: path() });
     }

@@ -38,7 +38,9 @@ pub enum ReadError {
     #[error("not WebAssembly")]
     NotWebAssembly,
     /// A core module: what a compiler makes before it is wrapped into a component.
-    #[error("a core module, not a component: build it for wasm32-wasip2, or wrap it with `wasm-tools component new`")]
+    #[error(
+        "a core module, not a component: build it for wasm32-wasip2, or wrap it with `wasm-tools component new`"
+    )]
     CoreModule,
     /// WebAssembly of a kind that this host does not know.
     #[error("neither a core module nor a component of a known version")]
@@ -98,7 +100,10 @@ impl Component {
 
 impl fmt::Debug for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Component").field("name", &self.name).field("digest", &self.digest).finish_non_exhaustive()
+        f.debug_struct("Component")
+            .field("name", &self.name)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
     }
 }
 

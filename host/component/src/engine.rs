@@ -98,7 +98,8 @@ impl Engine {
         };
         let orchestrators = engine(&mut common(RUNS))?;
         let policies = engine(common(DECISIONS).consume_fuel(true))?;
-        let clock = start_clock([&orchestrators, &policies].map(wasmtime::Engine::weak)).map_err(EngineError::Clock)?;
+        let clock = start_clock([&orchestrators, &policies].map(wasmtime::Engine::weak))
+            .map_err(EngineError::Clock)?;
         Ok(Self(Arc::new(Inner {
             orchestrators,
             policies,

@@ -54,7 +54,10 @@ impl FromStr for HostInterface {
     type Err = UnknownInterface;
 
     fn from_str(name: &str) -> Result<Self, UnknownInterface> {
-        Self::ALL.into_iter().find(|interface| interface.name() == name).ok_or_else(|| UnknownInterface(name.into()))
+        Self::ALL
+            .into_iter()
+            .find(|interface| interface.name() == name)
+            .ok_or_else(|| UnknownInterface(name.into()))
     }
 }
 
@@ -168,7 +171,15 @@ const WASI: [(&str, &str, &[&str]); 11] = [
     (
         "wasi:sockets",
         "0.2",
-        &["instance-network", "ip-name-lookup", "network", "tcp", "tcp-create-socket", "udp", "udp-create-socket"],
+        &[
+            "instance-network",
+            "ip-name-lookup",
+            "network",
+            "tcp",
+            "tcp-create-socket",
+            "udp",
+            "udp-create-socket",
+        ],
     ),
     ("wasi:sockets", "0.3", &["ip-name-lookup", "types"]),
 ];
@@ -229,7 +240,12 @@ mod tests {
 
     #[test]
     fn what_reaches_nothing_needs_no_grant() {
-        let harmless = ["mimobox:host/types@0.1.0", "mimobox:host/timer@0.1.0", "wasi:cli/stdout@0.2.6", "wasi:io/poll@0.2.0"];
+        let harmless = [
+            "mimobox:host/types@0.1.0",
+            "mimobox:host/timer@0.1.0",
+            "wasi:cli/stdout@0.2.6",
+            "wasi:io/poll@0.2.0",
+        ];
         assert_eq!(Grants::default().check(harmless), Ok(()));
     }
 

@@ -158,7 +158,9 @@ impl Runner {
         let entry = match request.purpose() {
             Some(Purpose::Orchestrator) => linked().and_then(OrchestratorPre::new).map(Entry::Orchestrator),
             Some(Purpose::Command) => linked().and_then(p2::bindings::CommandPre::new).map(Entry::Command),
-            Some(Purpose::AsyncCommand) => linked().and_then(p3::bindings::CommandPre::new).map(Entry::AsyncCommand),
+            Some(Purpose::AsyncCommand) => {
+                linked().and_then(p3::bindings::CommandPre::new).map(Entry::AsyncCommand)
+            }
             Some(Purpose::Policy) | None => return Err(PrepareError::NothingToRun),
         };
         let entry = entry.map_err(PrepareError::wrong_type)?;
@@ -225,7 +227,11 @@ impl Runner {
 
 impl Entry {
     /// A fresh instance, called once. Gives the exit code, or the component's own reason for having none.
-    async fn call(&self, store: &mut Store<Ctx>, arguments: Vec<String>) -> wasmtime::Result<Result<u8, String>> {
+    async fn call(
+        &self,
+        store: &mut Store<Ctx>,
+        arguments: Vec<String>,
+    ) -> wasmtime::Result<Result<u8, String>> {
         match self {
             Self::Orchestrator(pre) => {
                 let orchestrator = pre.instantiate_async(&mut *store).await?;
@@ -238,7 +244,9 @@ impl Entry {
             Self::AsyncCommand(pre) => {
                 let command = pre.instantiate_async(&mut *store).await?;
                 store
-                    .run_concurrent(async |access| command.wasi_cli_run().call_run(access).await.map(exit_code))
+                    .run_concurrent(async |access| {
+                        command.wasi_cli_run().call_run(access).await.map(exit_code)
+                    })
                     .await?
             }
         }

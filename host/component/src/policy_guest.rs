@@ -109,7 +109,9 @@ impl PolicyGuest {
         match answer {
             Ok(verdict) => Ok(verdict.try_into()?),
             Err(error) if error.is::<TimeIsUp>() => Err(DecisionError::TimedOut(deadline)),
-            Err(error) if error.downcast_ref() == Some(&Trap::OutOfFuel) => Err(DecisionError::OutOfFuel(fuel)),
+            Err(error) if error.downcast_ref() == Some(&Trap::OutOfFuel) => {
+                Err(DecisionError::OutOfFuel(fuel))
+            }
             Err(error) => {
                 let trap = Escaped { text: &error.root_cause().to_string(), most: 512 }.to_string();
                 match store.data().exhausted() {
@@ -129,7 +131,8 @@ impl Policy for PolicyGuest {
 
     async fn decide(&self, event: &Event) -> Result<Verdict, PolicyFailure> {
         let deadline = self.limits.deadline;
-        let answer = timeout(deadline, self.ask(event)).await.unwrap_or(Err(DecisionError::TimedOut(deadline)));
+        let answer =
+            timeout(deadline, self.ask(event)).await.unwrap_or(Err(DecisionError::TimedOut(deadline)));
         answer.map_err(|error| PolicyFailure { policy: self.name.to_string(), cause: error.to_string() })
     }
 }

@@ -63,7 +63,10 @@ impl Request {
     pub(crate) fn read(component: &wasmtime::component::Component) -> Self {
         let engine = component.engine();
         let ty = component.component_type();
-        let item = |name: &str, item: ComponentItem| Item { name: name.to_owned(), kind: ItemKind::of(engine, &item) };
+        let item = |name: &str, item: ComponentItem| Item {
+            name: name.to_owned(),
+            kind: ItemKind::of(engine, &item),
+        };
         Self {
             imports: ty.imports(engine).map(|(name, import)| item(name, import.ty)).collect(),
             exports: ty.exports(engine).map(|(name, export)| item(name, export.ty)).collect(),
@@ -79,8 +82,12 @@ impl Request {
     pub fn purpose(&self) -> Option<Purpose> {
         self.exports.iter().find_map(|export| match (&export.kind, export.name.as_str()) {
             (ItemKind::Function, "run") => Some(Purpose::Orchestrator),
-            (ItemKind::Interface { .. }, name) if name.starts_with("wasi:cli/run@0.2.") => Some(Purpose::Command),
-            (ItemKind::Interface { .. }, name) if name.starts_with("wasi:cli/run@0.3.") => Some(Purpose::AsyncCommand),
+            (ItemKind::Interface { .. }, name) if name.starts_with("wasi:cli/run@0.2.") => {
+                Some(Purpose::Command)
+            }
+            (ItemKind::Interface { .. }, name) if name.starts_with("wasi:cli/run@0.3.") => {
+                Some(Purpose::AsyncCommand)
+            }
             (ItemKind::Interface { .. }, name) if name.starts_with("mimobox:policy/decision@0.1.") => {
                 Some(Purpose::Policy)
             }

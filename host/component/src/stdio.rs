@@ -40,7 +40,8 @@ struct State {
 impl Sink {
     /// Output to `writer`. `terminal` is what the component is told when it asks.
     pub fn new(writer: impl AsyncWrite + Send + 'static, terminal: bool) -> Self {
-        let state = State { writer: Box::pin(writer), waiting: Bytes::new(), unflushed: false, broken: false };
+        let state =
+            State { writer: Box::pin(writer), waiting: Bytes::new(), unflushed: false, broken: false };
         Self { state: Arc::new(Mutex::new(state)), terminal }
     }
 

@@ -5,7 +5,8 @@ use wasmtime::component::{Access, Resource, StreamReader};
 
 use crate::answer::{Later, unsupported};
 use crate::bindings::host::mimobox::host::snapshot::{
-    Error, Host as Interface, HostPool, HostPoolWithStore, HostSnapshot, HostSnapshotWithStore, HostWithStore, Info,
+    Error, Host as Interface, HostPool, HostPoolWithStore, HostSnapshot, HostSnapshotWithStore,
+    HostWithStore, Info,
 };
 use crate::ctx::{Ctx, Host};
 use crate::host::stream::Ending;
@@ -72,7 +73,11 @@ impl HostPoolWithStore<Ctx> for Host {
         match host.get().table.delete(pool)? {}
     }
 
-    fn open(mut host: Access<'_, Ctx, Self>, snapshot: Resource<Snapshot>, _size: u32) -> Later<Resource<Pool>> {
+    fn open(
+        mut host: Access<'_, Ctx, Self>,
+        snapshot: Resource<Snapshot>,
+        _size: u32,
+    ) -> Later<Resource<Pool>> {
         match *host.get().table.get(&snapshot)? {}
     }
 

@@ -74,7 +74,11 @@ impl HostWithStore<Ctx> for Host {
         settled(&mut host, processes.map(|processes| processes.iter().map(info).collect()))
     }
 
-    fn attach(mut host: Access<'_, Ctx, Self>, sandbox: Resource<Sandbox>, id: u32) -> Later<Resource<Handle>> {
+    fn attach(
+        mut host: Access<'_, Ctx, Self>,
+        sandbox: Resource<Sandbox>,
+        id: u32,
+    ) -> Later<Resource<Handle>> {
         let sandbox = host.get().table.get(&sandbox)?.clone();
         let attach = async move {
             let process = sandbox.attach(id)?;
@@ -136,7 +140,9 @@ impl HostProcessWithStore<Ctx> for Host {
 type End = oneshot::Receiver<mimobox_sandbox::Result<()>>;
 
 fn ending(host: &mut Access<'_, Ctx, Host>, end: End) -> Later<()> {
-    FutureReader::new(host, async move { wasmtime::error::Ok(end.await.unwrap_or(Ok(())).map_err(convert::error)) })
+    FutureReader::new(host, async move {
+        wasmtime::error::Ok(end.await.unwrap_or(Ok(())).map_err(convert::error))
+    })
 }
 
 /// The channel of an [`End`] that is known from the start: somebody has taken the stream before.

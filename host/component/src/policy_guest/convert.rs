@@ -74,7 +74,8 @@ impl From<&domain::Creation> for wit::Creation {
 
 impl From<&domain::Execution> for wit::Execution {
     fn from(execution: &domain::Execution) -> Self {
-        let domain::Execution { program, arguments, environment, directory, user, terminal } = execution.clone();
+        let domain::Execution { program, arguments, environment, directory, user, terminal } =
+            execution.clone();
         Self { program, arguments, environment, directory, user, terminal }
     }
 }

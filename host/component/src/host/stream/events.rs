@@ -37,7 +37,8 @@ impl Events {
     /// `already-exists`.
     pub(super) fn of(process: Process) -> (Self, End) {
         let source = |output, event| Source { output, event, chunk: Vec::new() };
-        let of = |stdout, stderr| [source(stdout, Event::Stdout as fn(_) -> _), source(stderr, Event::Stderr)];
+        let of =
+            |stdout, stderr| [source(stdout, Event::Stdout as fn(_) -> _), source(stderr, Event::Stderr)];
         let stdout = process.take_stdout();
         let stderr = if stdout.is_some() { process.take_stderr() } else { None };
         if stderr.is_none() {

@@ -11,8 +11,8 @@ use std::task::{Context, Poll, ready};
 use futures_util::FutureExt;
 use mimobox_sandbox::Input;
 use tokio::sync::oneshot;
-use wasmtime::component::{Source, StreamConsumer, StreamResult};
 use wasmtime::StoreContextMut;
+use wasmtime::component::{Source, StreamConsumer, StreamResult};
 
 use crate::ctx::Ctx;
 
