@@ -14,7 +14,7 @@ pub(crate) enum AgentError {
     #[error("failed to find out where this program lies")]
     OwnPlace(#[source] io::Error),
     #[error(
-        "failed to read the sandboxes' agent {path}: build it with `cargo xtask agent`, or name it in $MIMOBOX_AGENT",
+        "failed to read the sandboxes' agent {path}: build it with `cargo xtask demo`, or name it in $MIMOBOX_AGENT",
         path = .path.display()
     )]
     Read { path: PathBuf, source: io::Error },
