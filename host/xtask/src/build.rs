@@ -12,7 +12,7 @@ const AGENT_TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Builds the static agent and puts it beside the host binary. Gives its path.
 pub(crate) fn agent(root: &Path) -> Result<PathBuf> {
     let mut cargo = workspace::cargo(root);
-    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").args([
+    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static").args([
         "build",
         "--package",
         "mimobox-agent",

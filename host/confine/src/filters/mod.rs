@@ -5,11 +5,24 @@
 //! known, and answers them as forbidden (`EPERM`), so that a person who sees the message knows why. It can only refuse:
 //! what it does not list is still up to `allow`.
 
+use std::collections::BTreeSet;
+
 use seccompiler::{BpfMap, TargetArch, compile_from_json};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use syscalls::Sysno;
 
 use crate::seccomp::{Filter, Instruction};
+
+mod shortcut;
+
+use shortcut::Shortcut;
+
+/// `AUDIT_ARCH_…` of this machine: `linux/audit.h`.
+#[cfg(target_arch = "x86_64")]
+const NATIVE: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const NATIVE: u32 = 0xc000_00b7;
 
 const ALLOW: &str = include_str!("allow.json");
 /// Old calls that newer architectures never had.
@@ -53,24 +66,55 @@ pub fn compile() -> Result<Vec<Filter>, FilterError> {
     };
     let unknown = json!({ "errno": libc::ENOSYS });
     let refused = json!({ "errno": libc::EPERM });
-    Ok(vec![
-        one("allow", &[ALLOW, allow_old], &unknown, &json!("allow"), architecture)?,
-        one("refuse", &[REFUSE, refuse_old], &json!("allow"), &refused, architecture)?,
-    ])
+    let mut allowed = both("allow", ALLOW, allow_old)?;
+    let refuse = both("refuse", REFUSE, refuse_old)?;
+    let listed = numbers(&refuse);
+    let unlisted =
+        Sysno::iter().filter_map(|call| u32::try_from(call.id()).ok()).filter(|id| !listed.contains(id));
+    let past_refuse = Shortcut::new(NATIVE, unlisted.collect());
+    let always: Vec<_> =
+        allowed.extract_if(.., |entry| entry.args.is_none() && number(entry).is_some()).collect();
+    let past_allow = Shortcut::new(NATIVE, numbers(&always));
+    if past_allow.is_none() {
+        allowed.extend(always);
+    }
+    let allow = one("allow", allowed, &unknown, &json!("allow"), architecture)?;
+    let refuse = one("refuse", refuse, &json!("allow"), &refused, architecture)?;
+    Ok(vec![before(past_allow, allow), before(past_refuse, refuse)])
+}
+
+fn before(shortcut: Option<Shortcut>, mut filter: Filter) -> Filter {
+    if let Some(shortcut) = shortcut {
+        filter.instructions = shortcut.before(filter.instructions);
+    }
+    filter
+}
+
+/// The numbers of these calls. One that the table does not know stays to the compiled filter.
+fn numbers(entries: &[Entry]) -> BTreeSet<u32> {
+    entries.iter().filter_map(number).collect()
+}
+
+fn number(entry: &Entry) -> Option<u32> {
+    entry.syscall.parse::<Sysno>().ok().and_then(|call| u32::try_from(call.id()).ok())
+}
+
+fn both(name: &'static str, list: &str, old: &str) -> Result<Vec<Entry>, FilterError> {
+    let mut all = entries(name, list)?;
+    all.extend(entries(name, old)?);
+    Ok(all)
 }
 
 fn one(
     name: &'static str,
-    lists: &[&str],
+    entries: Vec<Entry>,
     mismatch: &Value,
     matched: &Value,
     architecture: TargetArch,
 ) -> Result<Filter, FilterError> {
     let mut rules = Vec::new();
-    for list in lists {
-        for Entry { syscall, comment, args } in entries(name, list)? {
-            rules.push(json!({ "syscall": syscall, "comment": comment, "args": args }));
-        }
+    for Entry { syscall, comment, args } in entries {
+        rules.push(json!({ "syscall": syscall, "comment": comment, "args": args }));
     }
     let document = json!({ name: { "mismatch_action": mismatch, "match_action": matched, "filter": rules } });
     let compiled: BpfMap = compile_from_json(document.to_string().as_bytes(), architecture)

@@ -27,8 +27,8 @@ fn every_call_and_condition_is_known_to_the_compiler() {
         assert!((10..=4096).contains(&filter.instructions.len()), "{}", filter.name);
     }
     let (allow, unknown) = (json!("allow"), json!({ "errno": libc::ENOSYS }));
-    one("allow", &[ALLOW], &unknown, &allow, TargetArch::aarch64).unwrap();
-    one("refuse", &[REFUSE], &allow, &unknown, TargetArch::aarch64).unwrap();
+    one("allow", entries("allow", ALLOW).unwrap(), &unknown, &allow, TargetArch::aarch64).unwrap();
+    one("refuse", entries("refuse", REFUSE).unwrap(), &allow, &unknown, TargetArch::aarch64).unwrap();
 }
 
 #[test]
