@@ -61,11 +61,11 @@ pub(crate) fn reduce() -> Result<Enforcement, CapabilityError> {
 /// only.
 ///
 /// # Errors
-/// `Bounding`.
-pub fn empty_bounding_set() -> Result<(), CapabilityError> {
+/// Those of prctl(2).
+pub fn empty_bounding_set() -> Result<(), Errno> {
     let mut rest = TO_SERVE;
     while rest != 0 {
-        drop_from_bounding(rest.trailing_zeros()).map_err(CapabilityError::Bounding)?;
+        drop_from_bounding(rest.trailing_zeros())?;
         rest &= rest - 1;
     }
     Ok(())

@@ -159,7 +159,7 @@ pub(crate) fn attach_volume(volume: BorrowedFd<'_>, path: &str) -> Result<(), Mo
     attach(volume, path)
 }
 
-/// Mounts `/proc` of the own pid namespace and masks what it tells of the whole machine.
+/// Mounts `/proc` of the own pid namespace and masks what it tells of the whole machine. `/dev/null` must be there.
 pub(crate) fn mount_processes(masks: &Masks) -> Result<Enforcement, MountError> {
     mkdir("proc", Mode::from_bits_truncate(0o555)).map_err(MountError::Processes)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
@@ -172,15 +172,13 @@ pub(crate) fn mount_processes(masks: &Masks) -> Result<Enforcement, MountError> 
         }
     }
     for name in &masks.files {
-        let clone = cloned("/dev/null", DEVICE)?;
-        if_there(attach(clone.as_fd(), &format!("/proc/{name}")))?;
+        if_there(bind("dev/null", &format!("proc/{name}")))?;
     }
     mkdir(EMPTY, Mode::from_bits_truncate(0o555)).map_err(MountError::Processes)?;
     for name in &masks.directories {
-        let clone = cloned(EMPTY, SHOWN)?;
-        if_there(attach(clone.as_fd(), &format!("/proc/{name}")))?;
+        if_there(bind(EMPTY, &format!("proc/{name}")))?;
     }
-    // The mounts hold it; nobody else needs to find it.
+    // The mounts hold it, and nothing can be made in a directory that was removed.
     unlinkat(AT_FDCWD, EMPTY, UnlinkatFlags::RemoveDir).map_err(MountError::Processes)?;
     Ok(Enforcement::enforced(Mechanism::PidNamespace, "with a /proc of its own"))
 }
@@ -241,6 +239,13 @@ fn cloned(source: &str, flags: MountFlags) -> Result<OwnedFd, MountError> {
 fn attach(clone: BorrowedFd<'_>, path: &str) -> Result<(), MountError> {
     let place = CString::new(relative(path)?.as_os_str().as_encoded_bytes()).map_err(MountError::Nul)?;
     attach_mount(clone, &place).map_err(|source| MountError::Attach(path.to_owned(), source))
+}
+
+/// Shows something of the new root at another place in it, with the rights that it has there.
+fn bind(source: &str, place: &str) -> Result<(), MountError> {
+    let none: Option<&str> = None;
+    mount(Some(source), place, none, MsFlags::MS_BIND, none)
+        .map_err(|error| MountError::Attach(format!("/{place}"), error))
 }
 
 /// An empty directory or file, as the mount's root is one or the other.

@@ -99,7 +99,7 @@ pub enum Step {
         /// Where.
         path: String,
     },
-    /// Mount `/proc` of the own pid namespace.
+    /// Mount `/proc` of the own pid namespace. After the devices: masks are made of `/dev/null`.
     Processes(Masks),
     /// Mount `/dev/pts`: terminals of its own.
     Terminals,

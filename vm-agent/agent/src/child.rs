@@ -15,6 +15,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::ffi::CStr;
 
+use mimobox_confine::empty_bounding_set;
 use mimobox_protocol::SpawnFailure;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, clone};
@@ -26,7 +27,6 @@ use nix::unistd::{
     Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid,
 };
 
-use crate::children;
 use crate::identity::Ids;
 use crate::spawn::Exec;
 
@@ -52,13 +52,8 @@ pub(crate) fn start(exec: &Exec<'_>, stack: &mut Stack) -> Result<Pid, SpawnFail
     // there is one thread, so no lock is held by another; `become_program` does not panic.
     let child =
         unsafe { clone(Box::new(body), &mut stack.0, flags, Some(SIGCHLD as i32)) }.map_err(failed)?;
-    match failure.get() {
-        None => Ok(child),
-        Some(why) => {
-            children::discard(child);
-            Err(why)
-        }
-    }
+    // A child that failed ends by itself, and is reaped as any stranger is.
+    failure.get().map_or(Ok(child), Err)
 }
 
 fn become_program(exec: &Exec<'_>) -> Result<Infallible, SpawnFailure> {
@@ -94,6 +89,7 @@ fn switch(ids: Ids) -> Result<(), SpawnFailure> {
         Errno::EINVAL | Errno::EPERM => SpawnFailure::PermissionDenied,
         errno => failed(errno),
     };
+    empty_bounding_set().map_err(failed)?;
     setgroups(&[]).map_err(denied)?;
     setresgid(ids.gid, ids.gid, ids.gid).map_err(denied)?;
     setresuid(ids.uid, ids.uid, ids.uid).map_err(denied)?;

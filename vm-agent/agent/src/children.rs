@@ -9,7 +9,6 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use mimobox_protocol::ExitStatus;
-use nix::errno::Errno;
 use nix::unistd::Pid;
 
 /// A child that has ended, left as it is: until [`reap`] its pid names nothing else.
@@ -36,17 +35,6 @@ pub(crate) fn reap(child: Pid) -> ExitStatus {
     // SAFETY: `status` is writable; WNOHANG since the child has ended.
     unsafe { libc::waitpid(child.as_raw(), ptr::from_mut(&mut status), libc::WNOHANG) };
     decode(status)
-}
-
-/// Waits for a child that is ending by itself, and forgets it.
-pub(crate) fn discard(child: Pid) {
-    loop {
-        // SAFETY: a null status is allowed: wait(2).
-        let result = unsafe { libc::waitpid(child.as_raw(), ptr::null_mut(), 0) };
-        if result >= 0 || Errno::last() != Errno::EINTR {
-            return;
-        }
-    }
 }
 
 fn decode(status: i32) -> ExitStatus {

@@ -69,7 +69,7 @@ fn dangerous_calls_are_refused_and_unknown_ones_are_not_there() {
         // Numbers of x86-64; glibc would refuse some by itself.
         let script = r#"
 use Errno;
-sub call { my ($name, @arguments) = @_; $! = 0; my $answer = syscall(@arguments); printf "%s %d %d\n", $name, $answer, $!; }
+sub call { my ($name, $number, @arguments) = @_; $! = 0; my $answer = syscall($number, @arguments); printf "%s %d %d\n", $name, $answer, $!; }
 call("ptrace", 101, 16, 1, 0, 0);
 call("bpf", 321, 0, 0, 0);
 call("perf_event_open", 298, 0, 0, 0, 0, 0);

@@ -68,7 +68,7 @@ fn the_usual_devices_work() {
     with_backend(async |host| {
         let sandbox = host.sandbox().await;
         let script = "echo gone > /dev/null; head -c 4 /dev/zero | wc -c; head -c 4 /dev/urandom | wc -c; \
-                      echo through | cat /dev/stdin; echo x > /dev/full";
+                      echo through | cat /dev/stdin; head -c 1 /dev/zero > /dev/full";
         let finished = sh(&sandbox, script).await;
         assert_eq!(text(&finished.stdout), "4\n4\nthrough");
         assert!(text(&finished.stderr).contains("No space left"), "{}", text(&finished.stderr));

@@ -44,9 +44,9 @@ impl Agent {
         self.process.kill().unwrap();
     }
 
-    /// Waits until it has ended by itself, and says whether it was content.
-    pub(crate) fn wait(&mut self) -> bool {
-        self.process.wait().unwrap().success()
+    /// Waits until it has ended by itself: with 0 if the host closed the connection, with 1 if it gave up.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.process.wait().unwrap().code()
     }
 }
 
