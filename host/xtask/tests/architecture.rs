@@ -31,9 +31,12 @@ fn output(command: &mut Command) -> String {
 /// What each workspace package depends on, development dependencies left out.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let text = output(
-        Command::new(cargo).current_dir(root()).args(["metadata", "--format-version=1", "--no-deps", "--offline"]),
-    );
+    let text = output(Command::new(cargo).current_dir(root()).args([
+        "metadata",
+        "--format-version=1",
+        "--no-deps",
+        "--offline",
+    ]));
     let metadata: Value = serde_json::from_str(&text).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
     packages
@@ -49,11 +52,13 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 
 /// The Rust files that git knows, or would.
 fn rust_files() -> Vec<String> {
-    let listing = output(
-        Command::new("git")
-            .current_dir(root())
-            .args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"]),
-    );
+    let listing = output(Command::new("git").current_dir(root()).args([
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "*.rs",
+    ]));
     listing.lines().filter(|file| root().join(file).exists()).map(str::to_owned).collect()
 }
 
@@ -104,7 +109,9 @@ fn anyhow_stays_out_of_libraries() {
 fn unsafe_code_stands_only_where_the_design_lets_it() {
     for file in rust_files() {
         let text = std::fs::read_to_string(root().join(&file)).unwrap();
-        let has = text.lines().any(|line| line.trim_start().starts_with("#![allow(") && line.contains("unsafe_code"));
+        let has = text
+            .lines()
+            .any(|line| line.trim_start().starts_with("#![allow(") && line.contains("unsafe_code"));
         assert!(!has || is_in(&file, &UNSAFE_PLACES), "{file} allows unsafe code");
     }
 }
@@ -132,7 +139,8 @@ fn every_name_says_what_lives_there() {
 
 #[test]
 fn the_top_level_has_the_given_folders_and_no_other() {
-    let listing = output(Command::new("git").current_dir(root()).args(["ls-tree", "-d", "--name-only", "HEAD"]));
+    let listing =
+        output(Command::new("git").current_dir(root()).args(["ls-tree", "-d", "--name-only", "HEAD"]));
     let given = [".cargo", ".ci", "examples", "guest-components", "host", "tests", "vm-agent", "wit"];
     for folder in listing.lines() {
         assert!(given.contains(&folder), "{folder}");
