@@ -76,9 +76,9 @@ impl Caller {
         self.command(arguments).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// The lines of the audit log in the state folder.
+    /// The entries of the audit log in the state folder; none before there is one.
     pub(crate) fn audit(&self) -> Vec<serde_json::Value> {
-        let log = fs::read_to_string(self.path("state/mimobox-host/audit.jsonl")).unwrap();
+        let log = fs::read_to_string(self.path("state/mimobox-host/audit.jsonl")).unwrap_or_default();
         log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
