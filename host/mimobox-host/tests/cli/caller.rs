@@ -79,7 +79,9 @@ impl Caller {
     /// The entries of the audit log in the state folder; none before there is one.
     pub(crate) fn audit(&self) -> Vec<serde_json::Value> {
         let log = fs::read_to_string(self.path("state/mimobox-host/audit.jsonl")).unwrap_or_default();
-        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        // A host that still runs may be writing the last line.
+        let whole = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        whole.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
