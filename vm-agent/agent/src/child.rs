@@ -89,6 +89,7 @@ fn switch(ids: Ids) -> Result<(), SpawnFailure> {
         Errno::EINVAL | Errno::EPERM => SpawnFailure::PermissionDenied,
         errno => failed(errno),
     };
+    // First, as it takes one of the capabilities that go. Beside no_new_privs it is a second lock on the same door.
     empty_bounding_set().map_err(failed)?;
     setgroups(&[]).map_err(denied)?;
     setresgid(ids.gid, ids.gid, ids.gid).map_err(denied)?;

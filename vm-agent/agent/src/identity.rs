@@ -42,3 +42,20 @@ impl Identity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_is_never_a_commands_user() {
+        assert_eq!(Identity::Sandbox.resolve(Some("root")), Err(SpawnFailure::PermissionDenied));
+    }
+
+    #[test]
+    fn an_unknown_user_is_refused_whoever_the_agent_is() {
+        for identity in [Identity::Own, Identity::Sandbox] {
+            assert_eq!(identity.resolve(Some("no-such-user")), Err(SpawnFailure::UserNotFound));
+        }
+    }
+}

@@ -162,3 +162,33 @@ fn resource(limit: Limit) -> KernelResource {
         Resource::Stack => KernelResource::RLIMIT_STACK,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidates(program: &str, path: &str) -> Vec<String> {
+        let programs = programs(program, path).unwrap();
+        programs.into_iter().map(|program| program.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_name_is_looked_for_in_each_folder_in_turn() {
+        assert_eq!(candidates("ls", "/usr/bin:/bin"), ["/usr/bin/ls", "/bin/ls"]);
+    }
+
+    #[test]
+    fn a_path_is_taken_as_it_is() {
+        assert_eq!(candidates("./ls", "/usr/bin"), ["./ls"]);
+    }
+
+    #[test]
+    fn an_empty_folder_means_nothing() {
+        assert_eq!(candidates("ls", "::/bin:"), ["/bin/ls"]);
+    }
+
+    #[test]
+    fn a_long_path_makes_no_more_candidates_than_are_tried() {
+        assert_eq!(candidates("ls", &"/a:".repeat(10_000)).len(), MAX_FOLDERS);
+    }
+}

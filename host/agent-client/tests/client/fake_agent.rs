@@ -115,6 +115,11 @@ impl FakeAgent {
         self.descriptors.drain(..count).collect()
     }
 
+    /// How many descriptors came that no request has taken.
+    pub(crate) fn spare_descriptors(&self) -> usize {
+        self.descriptors.len()
+    }
+
     /// Whether the client sends nothing for a while.
     pub(crate) fn hears_nothing(&mut self) -> bool {
         self.stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();

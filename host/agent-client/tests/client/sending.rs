@@ -25,6 +25,7 @@ async fn frames_beyond_the_sockets_room_arrive_whole_with_their_descriptors() {
         assert_eq!(agent.take_descriptors(2).len(), 2);
         agent.send(&Response::Refused { id: *id, failure: SpawnFailure::NotFound });
     }
+    assert_eq!(agent.spare_descriptors(), 0);
     for spawning in waiting {
         let refused = spawning.await;
         assert!(matches!(refused, Err(SpawnError::Refused(SpawnFailure::NotFound))), "{refused:?}");
