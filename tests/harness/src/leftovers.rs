@@ -17,8 +17,8 @@ pub struct Leftovers {
     pub mounts: usize,
     /// Directories of sandboxes in any cgroup hierarchy.
     pub cgroups: BTreeSet<PathBuf>,
-    /// Open descriptors of this process.
-    pub descriptors: usize,
+    /// What the open descriptors of this process lead to.
+    pub descriptors: Vec<PathBuf>,
 }
 
 impl Leftovers {
@@ -29,7 +29,7 @@ impl Leftovers {
             namespaces: namespaces(),
             mounts: std::fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count(),
             cgroups: cgroups(),
-            descriptors: std::fs::read_dir("/proc/self/fd").unwrap().count(),
+            descriptors: descriptors(),
         }
     }
 
@@ -55,12 +55,12 @@ impl Leftovers {
             && self.namespaces.is_subset(&before.namespaces)
             && self.cgroups.is_subset(&before.cgroups)
             && self.mounts <= before.mounts
-            && self.descriptors <= before.descriptors
+            && self.descriptors.len() <= before.descriptors.len()
     }
 
     fn difference(&self, before: &Self) -> String {
         format!(
-            "processes {:?}, namespaces {:?}, cgroups {:?}, mounts {} → {}, descriptors {} → {}",
+            "processes {:?}, namespaces {:?}, cgroups {:?}, mounts {} → {}, descriptors {:?} → {:?}",
             self.processes.difference(&before.processes),
             self.namespaces.difference(&before.namespaces),
             self.cgroups.difference(&before.cgroups),
@@ -83,6 +83,12 @@ fn processes() -> Vec<(u32, u32)> {
         Some((pid, parent))
     })
     .collect()
+}
+
+fn descriptors() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    // One of them is that of the folder itself, which has gone by now.
+    entries.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect()
 }
 
 fn descendants(of: u32) -> BTreeSet<u32> {
