@@ -155,7 +155,7 @@ impl Sandbox {
     /// was killed.
     pub async fn execute(&self, command: Command, stdin: Vec<u8>) -> Result<Finished> {
         let since = std::time::Instant::now();
-        let process = self.start(command, !stdin.is_empty()).await?;
+        let process = self.spawn(command, !stdin.is_empty()).await?;
         let guard = KillOnDrop(&process);
         let limit = self.0.owner.ceiling().output;
         let feed = async {
@@ -191,7 +191,50 @@ impl Sandbox {
     /// `Denied`, `InvalidArgument`, `NotFound`, `PermissionDenied`, `IsADirectory`, `LimitReached`, `TimedOut`, `Gone`,
     /// `Poisoned`, `Failed`.
     pub async fn spawn(&self, command: Command, stdin: bool) -> Result<Process> {
-        self.start(command, stdin).await
+        validate::command(&command)?;
+        self.state().admits_command()?;
+        let inner = &self.0;
+        let owner = &inner.owner;
+        let place = StartingPlace::take(inner)?;
+        // The deadline runs from here: it covers the policies and the start too.
+        let asked = Instant::now();
+        let event = event(self.subject(), Operation::Execute(self.execution(&command)), owner.history());
+        let ceiling = owner.ceiling().admit_command(&command, &inner.grant.environment, stdin);
+        let (grant, underway) = owner.authorize(event, ceiling, narrow::command).await?;
+        owner.count_command();
+        let deadline = asked.checked_add(grant.timeout);
+        let started = async {
+            // Policies take time, and the sandbox may have gone meanwhile.
+            self.state().admits_command()?;
+            inner.instance.spawn(grant).await
+        };
+        let spawned = match deadline {
+            Some(deadline) => match timeout_at(deadline, started).await {
+                Ok(spawned) => spawned,
+                Err(_) => {
+                    // Whether it runs or not is not known.
+                    inner.lifecycle.poison().await;
+                    Err(Error::TimedOut)
+                }
+            },
+            None => started.await,
+        };
+        let spawned = match spawned {
+            Ok(spawned) => spawned,
+            Err(error) => {
+                if error.poisons() {
+                    inner.lifecycle.poison().await;
+                }
+                owner.authority().finished(&underway, &Err(error.clone()), None)?;
+                return Err(error);
+            }
+        };
+        let authority = owner.authority().clone();
+        let process =
+            Process::watch(spawned, command, deadline, inner.lifecycle.clone(), authority, underway);
+        place.fill(process.clone());
+        self.forget_when_ended(process.clone());
+        Ok(process)
     }
 
     /// The processes that run, and detached ones that nobody has attached to.
@@ -241,53 +284,6 @@ impl Sandbox {
         }
         owner.authority().finished(&underway, &sent.clone().map(|()| None), None)?;
         sent
-    }
-
-    async fn start(&self, command: Command, stdin: bool) -> Result<Process> {
-        validate::command(&command)?;
-        self.state().admits_command()?;
-        let inner = &self.0;
-        let owner = &inner.owner;
-        let place = StartingPlace::take(inner)?;
-        // The deadline runs from here: it covers the policies and the start too.
-        let asked = Instant::now();
-        let event = event(self.subject(), Operation::Execute(self.execution(&command)), owner.history());
-        let ceiling = owner.ceiling().admit_command(&command, &inner.grant.environment, stdin);
-        let (grant, underway) = owner.authorize(event, ceiling, narrow::command).await?;
-        owner.count_command();
-        let deadline = asked.checked_add(grant.timeout);
-        let started = async {
-            // Policies take time, and the sandbox may have gone meanwhile.
-            self.state().admits_command()?;
-            inner.instance.spawn(grant).await
-        };
-        let spawned = match deadline {
-            Some(deadline) => match timeout_at(deadline, started).await {
-                Ok(spawned) => spawned,
-                Err(_) => {
-                    // Whether it runs or not is not known.
-                    inner.lifecycle.poison().await;
-                    Err(Error::TimedOut)
-                }
-            },
-            None => started.await,
-        };
-        let spawned = match spawned {
-            Ok(spawned) => spawned,
-            Err(error) => {
-                if error.poisons() {
-                    inner.lifecycle.poison().await;
-                }
-                owner.authority().finished(&underway, &Err(error.clone()), None)?;
-                return Err(error);
-            }
-        };
-        let authority = owner.authority().clone();
-        let process =
-            Process::watch(spawned, command, deadline, inner.lifecycle.clone(), authority, underway);
-        place.fill(process.clone());
-        self.forget_when_ended(process.clone());
-        Ok(process)
     }
 
     /// An ended process leaves the table, unless it was detached and its output waits for somebody.
