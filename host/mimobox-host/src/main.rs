@@ -8,6 +8,7 @@
 //! The composition root: arguments, environment, folders and exit codes are read and chosen here and nowhere else.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -34,6 +35,9 @@ use cli::Arguments;
 use exit::Exit;
 use failure::Failure;
 
+/// How long what is still under way at the end is waited for. Only a second signal leaves anything that takes so long.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -56,8 +60,8 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(commands::dispatch(arguments));
-    // A thread that reads our standard input may never come back.
-    runtime.shutdown_background();
+    // What still holds a command's streams lets go of them, and the audit log has its end.
+    runtime.shutdown_timeout(FAREWELL);
     done
 }
 

@@ -1,9 +1,11 @@
 //! Standard input, output and error of a command: passed on as they come, or gathered.
 
-use std::io::{self, ErrorKind, IsTerminal};
+use std::io::{self, ErrorKind, IsTerminal, Read};
+use std::thread;
 
 use mimobox_sandbox::{Error, Output, Process};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, copy_buf};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// How much is read at once: what a pipe holds (pipe(7)).
@@ -35,11 +37,12 @@ pub(crate) enum PassedOn {
 /// # Errors
 /// Our output failed for another reason than a reader that is gone.
 pub(crate) async fn pass_on(process: &Process) -> io::Result<PassedOn> {
-    let _feeding = feed(process);
+    let feeding = Feeding::start(process)?;
     let passed = tokio::try_join!(
         pass(process.take_stdout(), tokio::io::stdout()),
         pass(process.take_stderr(), tokio::io::stderr()),
     );
+    feeding.stop().await;
     match passed {
         Ok(_) => Ok(PassedOn::Whole),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(PassedOn::ReaderGone),
@@ -52,30 +55,72 @@ pub(crate) async fn pass_on(process: &Process) -> io::Result<PassedOn> {
 /// # Errors
 /// `LimitReached`: it wrote more. `Failed`.
 pub(crate) async fn gather(process: &Process, limit: u64) -> Result<Gathered, Error> {
-    let _feeding = feed(process);
-    let (stdout, stderr) =
-        tokio::try_join!(read_all(process.take_stdout(), limit), read_all(process.take_stderr(), limit))?;
+    let feeding = Feeding::start(process).map_err(|error| Error::failed(&error))?;
+    let gathered =
+        tokio::try_join!(read_all(process.take_stdout(), limit), read_all(process.take_stderr(), limit));
+    feeding.stop().await;
+    let (stdout, stderr) = gathered?;
     Ok(Gathered { stdout, stderr })
 }
 
 /// Feeds our standard input to the command for as long as this lives.
 ///
 /// A task of its own, since a command may end without reading, and since our own input may stay open for ever.
-struct Feeding(JoinHandle<()>);
+struct Feeding(Option<JoinHandle<()>>);
 
-impl Drop for Feeding {
-    fn drop(&mut self) {
-        self.0.abort();
+impl Feeding {
+    /// Starts, if the command was given an input.
+    fn start(process: &Process) -> io::Result<Self> {
+        let Some(mut input) = process.take_stdin() else { return Ok(Self(None)) };
+        let mut chunks = read_standard_input()?;
+        Ok(Self(Some(tokio::spawn(async move {
+            while let Some(chunk) = chunks.recv().await {
+                // A command that reads no further, or has ended, is no failure.
+                if input.write_all(&chunk).await.is_err() {
+                    return;
+                }
+            }
+            let _ = input.shutdown().await;
+        }))))
+    }
+
+    /// Stops, and has let go of the command's input: the audit log waits for that.
+    async fn stop(mut self) {
+        if let Some(task) = self.0.take() {
+            task.abort();
+            let _ = task.await;
+        }
     }
 }
 
-fn feed(process: &Process) -> Option<Feeding> {
-    let mut input = process.take_stdin()?;
-    Some(Feeding(tokio::spawn(async move {
-        // A command that reads no further, or has ended, is no failure.
-        let _ = copy_buf(&mut BufReader::with_capacity(CHUNK, tokio::io::stdin()), &mut input).await;
-        let _ = input.shutdown().await;
-    })))
+impl Drop for Feeding {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
+
+/// Our standard input in chunks, read ahead by one. The thread that reads is none of the runtime's: it may wait for the
+/// next byte for ever, and ends with the program.
+fn read_standard_input() -> io::Result<mpsc::Receiver<Vec<u8>>> {
+    let (sender, chunks) = mpsc::channel(1);
+    thread::Builder::new().name("stdin".into()).spawn(move || {
+        let mut stdin = io::stdin().lock();
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let read = match stdin.read(&mut chunk) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Ok(0) | Err(_) => return,
+                Ok(read) => read,
+            };
+            let whole = chunk.get(..read).unwrap_or_default().to_vec();
+            if sender.blocking_send(whole).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(chunks)
 }
 
 async fn pass(from: Option<Output>, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {

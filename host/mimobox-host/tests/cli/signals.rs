@@ -53,7 +53,10 @@ fn an_interrupted_host_leaves_no_sandbox_behind() {
     let (status, pid) = interrupted(&caller, Signal::SIGINT);
     assert_eq!((status.code(), status.signal()), (Some(130), None));
     assert_eq!(cgroups(pid), NONE);
-    assert!(caller.audit().iter().any(|entry| entry["change"] == "closing"));
+    let entries = caller.audit();
+    assert!(entries.iter().any(|entry| entry["change"] == "closing"));
+    let of = |word: &str| entries.iter().filter(|entry| entry["entry"] == word).count();
+    assert_eq!((of("requested"), of("finished")), (2, 2), "every operation has its end: {entries:#?}");
 }
 
 #[test]
