@@ -1,0 +1,54 @@
+//! Sends so many MiB through `cat` and compares what comes back, byte for byte.
+
+use std::error::Error;
+
+use futures::future;
+use mimobox_guest::{ByteReader, ByteWriter, Sandbox, Stdin, println};
+
+use crate::Ended;
+use crate::arguments::Arguments;
+use crate::numbers::Numbers;
+
+const CHUNK: usize = 64 * 1024;
+const CHUNKS_OF_A_MEBIBYTE: usize = 16;
+
+pub(crate) async fn run(mut arguments: Arguments) -> Ended {
+    let chunks = arguments.next::<usize>("number of MiB")? * CHUNKS_OF_A_MEBIBYTE;
+    let sandbox = Sandbox::builder().create().await?;
+    let mut cat = sandbox.command("cat").stdin(Stdin::Piped).spawn().await?;
+    let stdin = cat.stdin().ok_or("there is no standard input")?;
+    // Both at once: `cat` reads no more while nobody takes what it has written.
+    let (sent, received) = future::join(send(stdin, chunks), compare(cat.stdout())).await;
+    sent?;
+    let received = received?;
+    if received != chunks * CHUNK {
+        return Err(format!("{received} bytes came back").into());
+    }
+    let status = cat.wait().await?;
+    println!("{received} bytes ok, {status}");
+    Ok(0)
+}
+
+async fn send(mut stdin: ByteWriter, chunks: usize) -> mimobox_guest::Result<()> {
+    let mut numbers = Numbers::new();
+    for _ in 0..chunks {
+        stdin.write(numbers.bytes(CHUNK)).await?;
+    }
+    Ok(())
+}
+
+/// How many bytes came, if they are the right ones.
+async fn compare(mut stdout: ByteReader) -> Result<usize, Box<dyn Error>> {
+    let mut numbers = Numbers::new();
+    let (mut expected, mut received) = (Vec::new(), 0);
+    while let Some(bytes) = stdout.next().await? {
+        while expected.len() < bytes.len() {
+            expected.extend(numbers.bytes(CHUNK));
+        }
+        if expected.drain(..bytes.len()).ne(bytes.iter().copied()) {
+            return Err(format!("the {} bytes from {received} on are wrong", bytes.len()).into());
+        }
+        received += bytes.len();
+    }
+    Ok(received)
+}
