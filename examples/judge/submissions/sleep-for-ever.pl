@@ -1,0 +1,4 @@
+# Waits for nothing.
+$| = 1;
+print "good night\n";
+sleep while 1;
