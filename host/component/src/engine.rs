@@ -1,7 +1,8 @@
 //! Wasmtime, set up once for the whole process: two engines, the clock that stops what spins, and the code cache.
 //!
 //! Two, because policies are metered and orchestrators are not. Fuel makes a decision's cost exact and the same on every
-//! machine. Code that counts it runs slower, which a long-lived orchestrator would pay for nothing: its deadline stops it.
+//! machine. Code that counts it is slower: by 18 % in a prime sieve, by 17 % in calls alone, measured against code that only
+//! watches the clock. A long-lived orchestrator would pay that for nothing, since its deadline stops it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::cache::{self, CacheError};
 
@@ -36,9 +37,28 @@ mod instance {
     pub(super) const STACKS: u32 = 16;
 }
 
-/// Bytes of a linear memory that stay mapped for the next instance; zeroing them is cheaper than faulting them in again.
-const KEEP_MEMORY: usize = 256 * 1024;
-/// The same, for a table.
+/// How a linear memory is made fresh for the next instance. Pages that stay mapped need not be faulted in again, which is
+/// most of what a short call costs.
+#[derive(Clone, Copy)]
+enum Renewal {
+    /// The kernel says which pages were touched (PAGEMAP_SCAN(2const), Linux 6.7), and they are filled again.
+    Scan,
+    /// The beginning is filled again whether it was touched or not, and the rest unmapped.
+    Fill,
+}
+
+impl Renewal {
+    /// Bytes of each memory that are filled again. A guest of Rust has a megabyte of stack before its data: where filling is
+    /// blind it is not worth to reach past that.
+    fn bytes(self) -> usize {
+        match self {
+            Self::Scan => 2 * 1024 * 1024,
+            Self::Fill => 256 * 1024,
+        }
+    }
+}
+
+/// Bytes of each table that are filled again.
 const KEEP_TABLE: usize = 16 * 1024;
 
 /// How an [`Engine`] is set up.
@@ -92,12 +112,18 @@ impl Engine {
     /// See [`EngineError`].
     pub fn new(config: &EngineConfig) -> Result<Self, EngineError> {
         let cache = config.cache.as_deref().map(cache::open).transpose()?;
-        let engine = |config: &mut Config| {
-            config.cache(cache.clone());
-            wasmtime::Engine::new(config).map_err(|cause| EngineError::Wasmtime { cause })
+        let engine = |components, metered| {
+            let build = |renewal| {
+                let mut config = configuration(components, renewal);
+                config.consume_fuel(metered).cache(cache.clone());
+                wasmtime::Engine::new(&config)
+            };
+            // An older kernel is no error; whatever else is wrong is still wrong the second time.
+            let built = build(Renewal::Scan).or_else(|_| build(Renewal::Fill));
+            built.map_err(|cause| EngineError::Wasmtime { cause })
         };
-        let orchestrators = engine(&mut common(RUNS))?;
-        let policies = engine(common(DECISIONS).consume_fuel(true))?;
+        let orchestrators = engine(RUNS, false)?;
+        let policies = engine(DECISIONS, true)?;
         let clock = start_clock([&orchestrators, &policies].map(wasmtime::Engine::weak))
             .map_err(EngineError::Clock)?;
         Ok(Self(Arc::new(Inner {
@@ -131,7 +157,7 @@ impl Engine {
 }
 
 /// What both engines share. `components` is how many are live at once.
-fn common(components: u32) -> Config {
+fn configuration(components: u32, renewal: Renewal) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(components)
         .total_core_instances(components * instance::CORE_INSTANCES)
@@ -144,7 +170,11 @@ fn common(components: u32) -> Config {
         .max_memories_per_component(instance::MEMORIES)
         .max_tables_per_component(instance::TABLES)
         .table_elements(instance::TABLE_ELEMENTS)
-        .linear_memory_keep_resident(KEEP_MEMORY)
+        .linear_memory_keep_resident(renewal.bytes())
+        .pagemap_scan(match renewal {
+            Renewal::Scan => Enabled::Yes,
+            Renewal::Fill => Enabled::No,
+        })
         .table_keep_resident(KEEP_TABLE);
     let mut config = Config::new();
     config

@@ -151,17 +151,19 @@ impl Runner {
         let compiled = prepare::compile(engine.orchestrators(), component)?;
         let request = Request::read(&compiled);
         grants.check(request.import_names())?;
-        let linked = || {
-            let linker = host::linker(engine.orchestrators())?;
-            linker.instantiate_pre(&compiled)
-        };
-        let entry = match request.purpose() {
-            Some(Purpose::Orchestrator) => linked().and_then(OrchestratorPre::new).map(Entry::Orchestrator),
-            Some(Purpose::Command) => linked().and_then(p2::bindings::CommandPre::new).map(Entry::Command),
-            Some(Purpose::AsyncCommand) => {
-                linked().and_then(p3::bindings::CommandPre::new).map(Entry::AsyncCommand)
+        let (purpose, export) = request.entry().ok_or(PrepareError::NothingToRun)?;
+        let linked = || host::linker(engine.orchestrators())?.instantiate_pre(&compiled);
+        let checked = || prepare::check_type::<(), (Result<(), ()>,)>(&compiled, export, "run");
+        let entry = match purpose {
+            Purpose::Orchestrator => linked().and_then(OrchestratorPre::new).map(Entry::Orchestrator),
+            Purpose::Command => {
+                checked().and_then(|()| linked()).and_then(p2::bindings::CommandPre::new).map(Entry::Command)
             }
-            Some(Purpose::Policy) | None => return Err(PrepareError::NothingToRun),
+            Purpose::AsyncCommand => checked()
+                .and_then(|()| linked())
+                .and_then(p3::bindings::CommandPre::new)
+                .map(Entry::AsyncCommand),
+            Purpose::Policy => return Err(PrepareError::NothingToRun),
         };
         let entry = entry.map_err(PrepareError::wrong_type)?;
         Ok(Self { engine: engine.clone(), name: component.shared_name(), request: Arc::new(request), entry })

@@ -10,6 +10,7 @@ use wasmtime::component::Linker;
 use wasmtime::{Store, Trap};
 
 use crate::bindings::policy::PolicyPre;
+use crate::bindings::policy::exports::mimobox::policy::decision as wit;
 use crate::component::Component;
 use crate::deadline::{self, TimeIsUp};
 use crate::engine::Engine;
@@ -80,15 +81,15 @@ impl PolicyGuest {
     pub fn new(engine: &Engine, component: &Component, limits: PolicyLimits) -> Result<Self, PrepareError> {
         let compiled = prepare::compile(engine.policies(), component)?;
         let request = Request::read(&compiled);
-        if request.purpose() != Some(Purpose::Policy) {
-            return Err(PrepareError::NotAPolicy);
-        }
+        let Some((Purpose::Policy, export)) = request.entry() else { return Err(PrepareError::NotAPolicy) };
         let imports: Vec<_> = request.import_names().map(str::to_owned).collect();
         if !imports.is_empty() {
             return Err(PrepareError::PolicyImports(imports));
         }
-        let pre = Linker::new(engine.policies()).instantiate_pre(&compiled).and_then(PolicyPre::new);
-        let pre = pre.map_err(PrepareError::wrong_type)?;
+        let pre = prepare::check_type::<(&wit::Event,), (wit::Verdict,)>(&compiled, export, "decide")
+            .and_then(|()| Linker::new(engine.policies()).instantiate_pre(&compiled))
+            .and_then(PolicyPre::new)
+            .map_err(PrepareError::wrong_type)?;
         Ok(Self { name: component.shared_name(), engine: engine.clone(), pre, limits })
     }
 

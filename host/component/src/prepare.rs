@@ -1,5 +1,8 @@
 //! From bytes to something that can be instantiated, or the reason why not.
 
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
+
 use crate::component::Component;
 use crate::escaped::Escaped;
 use crate::grants::{ImportsRefused, List};
@@ -64,4 +67,31 @@ pub(crate) fn compile(
 ) -> Result<wasmtime::component::Component, PrepareError> {
     // `from_binary`, and not `new`: text is no component.
     wasmtime::component::Component::from_binary(engine, component.bytes()).map_err(PrepareError::invalid)
+}
+
+/// Whether a function of an exported interface has these types. The bindings check that too, but not before there is an
+/// instance: then it would be a run that fails, and a policy that denies everything.
+pub(crate) fn check_type<Parameters, Results>(
+    component: &wasmtime::component::Component,
+    interface: &str,
+    function: &str,
+) -> wasmtime::Result<()>
+where
+    Parameters: ComponentNamedList + Lower,
+    Results: ComponentNamedList + Lift,
+{
+    let engine = component.engine();
+    let ty = component.component_type();
+    let missing = || wasmtime::format_err!("{interface} has no function {function}");
+    let Some(ComponentItem::ComponentInstance(interface)) =
+        ty.get_export(engine, interface).map(|export| export.ty)
+    else {
+        return Err(missing());
+    };
+    match interface.get_export(engine, function).map(|export| export.ty) {
+        Some(ComponentItem::ComponentFunc(found)) => {
+            found.typecheck::<Parameters, Results>(&ty.instance_type())
+        }
+        _ => Err(missing()),
+    }
 }

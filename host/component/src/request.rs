@@ -80,18 +80,22 @@ impl Request {
 
     /// What it can be used for, by what it exports; none where it is of no use to this host.
     pub fn purpose(&self) -> Option<Purpose> {
-        self.exports.iter().find_map(|export| match (&export.kind, export.name.as_str()) {
-            (ItemKind::Function, "run") => Some(Purpose::Orchestrator),
-            (ItemKind::Interface { .. }, name) if name.starts_with("wasi:cli/run@0.2.") => {
-                Some(Purpose::Command)
-            }
-            (ItemKind::Interface { .. }, name) if name.starts_with("wasi:cli/run@0.3.") => {
-                Some(Purpose::AsyncCommand)
-            }
-            (ItemKind::Interface { .. }, name) if name.starts_with("mimobox:policy/decision@0.1.") => {
-                Some(Purpose::Policy)
-            }
-            _ => None,
+        self.entry().map(|(purpose, _)| purpose)
+    }
+
+    /// The export that gives it its purpose, under the very name that it has.
+    pub(crate) fn entry(&self) -> Option<(Purpose, &str)> {
+        self.exports.iter().find_map(|Item { name, kind }| {
+            let purpose = match kind {
+                ItemKind::Function if name == "run" => Purpose::Orchestrator,
+                ItemKind::Interface { .. } if name.starts_with("wasi:cli/run@0.2.") => Purpose::Command,
+                ItemKind::Interface { .. } if name.starts_with("wasi:cli/run@0.3.") => Purpose::AsyncCommand,
+                ItemKind::Interface { .. } if name.starts_with("mimobox:policy/decision@0.1.") => {
+                    Purpose::Policy
+                }
+                _ => return None,
+            };
+            Some((purpose, name.as_str()))
         })
     }
 }

@@ -1,0 +1,9 @@
+//! The WIT adapter from outside: real components on the domain's fake backend.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+
+mod bad_input;
+mod cache;
+mod handmade;
+mod hostile;
+mod stand;

@@ -1,0 +1,101 @@
+//! What a test runs a component on: an engine for all of them, and a domain with the fake backend for each.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use mimobox_component::{
+    Component, Engine, EngineConfig, Grants, Invocation, PolicyGuest, PolicyLimits, PrepareError, RunError,
+    RunLimits, Runner, Sink, Stdio,
+};
+use mimobox_sandbox::fake::{self, AuditLog, FakeBackend};
+use mimobox_sandbox::{Manager, Parts, Policy, Subject};
+use tokio::io::{AsyncReadExt, duplex};
+
+/// More than any component of these tests has.
+pub(crate) const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
+pub(crate) fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| Engine::new(&EngineConfig::default()).unwrap())
+}
+
+pub(crate) fn component(bytes: &[u8]) -> Component {
+    Component::read("guest", bytes, MOST_BYTES).unwrap()
+}
+
+pub(crate) fn runner(bytes: &[u8]) -> Result<Runner, PrepareError> {
+    Runner::new(engine(), &component(bytes), &Grants::all())
+}
+
+pub(crate) fn policy(bytes: &[u8], limits: PolicyLimits) -> Result<PolicyGuest, PrepareError> {
+    PolicyGuest::new(engine(), &component(bytes), limits)
+}
+
+/// A domain of its own.
+pub(crate) struct Stand {
+    pub(crate) manager: Manager,
+    pub(crate) audit: AuditLog,
+}
+
+/// How a run ended, and what it wrote.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Result<u8, RunError>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// Why there is no exit code.
+    pub(crate) fn error(&self) -> &RunError {
+        self.code.as_ref().unwrap_err()
+    }
+}
+
+impl Stand {
+    pub(crate) fn new() -> Self {
+        Self::with_policies(Vec::new())
+    }
+
+    pub(crate) fn with_policies(policies: Vec<Arc<dyn Policy>>) -> Self {
+        let audit = AuditLog::default();
+        let manager = Manager::new(Parts {
+            ceiling: fake::ceiling(),
+            policies,
+            policy_deadline: Duration::from_secs(5),
+            audit: Arc::new(audit.clone()),
+            backends: vec![Arc::new(FakeBackend)],
+            name: "test".into(),
+        });
+        Self { manager, audit }
+    }
+
+    pub(crate) async fn run(&self, runner: &Runner, arguments: &[&str]) -> Ended {
+        self.run_within(runner, arguments, RunLimits::default()).await
+    }
+
+    /// Runs it; afterwards no sandbox is left, whatever happened.
+    pub(crate) async fn run_within(&self, runner: &Runner, arguments: &[&str], limits: RunLimits) -> Ended {
+        let ((stdout, read_stdout), (stderr, read_stderr)) = (captured(), captured());
+        let invocation = Invocation {
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            stdio: Stdio { stdout, stderr },
+            limits,
+        };
+        let run = self.manager.begin(Subject { component: "guest".into(), ..Subject::default() });
+        let (code, stdout, stderr) = tokio::join!(runner.run(run, invocation), read_stdout, read_stderr);
+        assert_eq!(self.manager.sandboxes(), 0, "a run left sandboxes behind");
+        Ended { code, stdout, stderr }
+    }
+}
+
+/// A place for output, and what was written there once it is closed.
+fn captured() -> (Sink, impl Future<Output = String>) {
+    let (writer, mut reader) = duplex(64 * 1024);
+    let read = async move {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).await.unwrap();
+        text
+    };
+    (Sink::new(writer, false), read)
+}
