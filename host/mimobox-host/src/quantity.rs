@@ -14,6 +14,9 @@ const MILLICORES: f64 = 1000.0;
 /// More than any machine has.
 const MOST_CORES: f64 = 4096.0;
 
+/// Those of bytes, as they are written.
+const SIZE_UNITS: [&str; 10] = ["B", "kB", "KB", "KiB", "MB", "MiB", "GB", "GiB", "TB", "TiB"];
+
 /// Bytes, written `512 MiB` or `1 GB`; above zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Size(pub(crate) u64);
@@ -45,8 +48,9 @@ impl FromStr for Size {
     type Err = QuantityError;
 
     fn from_str(text: &str) -> Result<Self, QuantityError> {
-        // The library takes a bare number as bytes; an operator may have meant anything.
-        if !text.ends_with(|last: char| last.is_ascii_alphabetic()) {
+        // The library takes a bare number as bytes, and a unit in any case: an operator may have meant gigabits.
+        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ' '));
+        if !SIZE_UNITS.contains(&unit) {
             return Err(QuantityError::Size(text.to_owned()));
         }
         match text.parse::<ByteSize>() {
@@ -182,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_size_without_a_unit_or_with_a_wrong_one_is_refused() {
-        for text in ["512", "", "MiB", "512 min", "512 MiB/s", "-1 MiB", "1 MiB 2"] {
+        for text in ["1 Gb", "512", "", "MiB", "512 min", "512 MiB/s", "-1 MiB", "1 MiB 2"] {
             assert_eq!(text.parse::<Size>(), Err(QuantityError::Size(text.into())));
         }
     }
