@@ -3,11 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use futures::future;
 use wit_bindgen::StreamReader;
 
 use crate::bindings::mimobox::host::{execute, stream, types};
-use crate::clock::{Instant, nanoseconds};
+use crate::clock::nanoseconds;
 use crate::error::Result;
 use crate::process::Process;
 use crate::sandbox::Sandbox;
@@ -94,13 +93,14 @@ impl<'a> Command<'a> {
         self
     }
 
-    /// Runs it to its end with its output in memory. Output past the operator's limit is an
+    /// Runs it to its end with its input and output in memory. What is past the operator's limit is an
     /// [`Error::LimitReached`](crate::Error::LimitReached): [`spawn`](Self::spawn) has no such limit.
     pub async fn output(self) -> Result<Output> {
         let stdin = match self.stdin {
             Stdin::Closed | Stdin::Piped => Vec::new(),
             Stdin::Bytes(bytes) => bytes,
-            Stdin::Stream(_) => return self.output_of_spawned().await,
+            // Not by way of `spawn`: a component would then ask for `stream` that only executes.
+            Stdin::Stream(reader) => reader.collect().await?,
         };
         let output = execute::execute(&self.sandbox.handle, &self.command, &stdin).await?;
         Ok(Output {
@@ -109,15 +109,6 @@ impl<'a> Command<'a> {
             status: output.status,
             elapsed: Duration::from_nanos(output.elapsed),
         })
-    }
-
-    /// `execute` takes bytes alone; a stream as input needs the long way round.
-    async fn output_of_spawned(self) -> Result<Output> {
-        let started = Instant::now();
-        let process = self.spawn().await?;
-        let (stdout, stderr) = future::join(process.stdout().collect(), process.stderr().collect()).await;
-        let status = process.wait().await?;
-        Ok(Output { stdout: stdout?, stderr: stderr?, status, elapsed: started.elapsed() })
     }
 
     /// Starts it.
