@@ -5,7 +5,7 @@ use core::panic::PanicInfo;
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
-/// For memcpy and its like, which on this target come from libc alone; nothing that imports is taken from it.
+// For memcpy and its like, which on this target come from libc alone; nothing that imports is taken from it.
 #[cfg(target_env = "p2")]
 #[link(name = "c")]
 unsafe extern "C" {}
