@@ -41,8 +41,8 @@ pub(crate) fn test() -> Result<()> {
     stages.run("guest components", || guests::build(&guests::Options::default()))?;
     stages.run("guests' own tests", || guests::test(&root))?;
     let agent = stages.run("agent", || build::agent(&root))?;
-    stages.run("host (wasmtime takes minutes, once)", || build::host(&root))?;
-    stages.run("tests", || {
+    // Builds the host too: together with the tests, so that its libraries are built for both at once.
+    stages.run("tests (wasmtime takes minutes, once)", || {
         let mut cargo = workspace::cargo(&root);
         cargo
             .args(["test", "--release", "--workspace"])
