@@ -20,7 +20,7 @@ pub enum PrepareError {
         cause: Cause,
     },
     /// It asks for interfaces that it cannot have.
-    #[error("{0}")]
+    #[error(transparent)]
     Imports(#[from] ImportsRefused),
     /// A policy that asks for anything at all.
     #[error("a policy may import nothing; it imports {}", List(.0))]

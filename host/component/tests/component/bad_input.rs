@@ -99,6 +99,8 @@ fn an_interface_that_does_not_exist_is_named() {
         error.to_string(),
         "it imports what this host does not have: acme:rocket/launch@1.0.0, wasi:http/outgoing-handler@0.2.0",
     );
+    // Who prints a chain of errors must not say it twice.
+    assert!(std::error::Error::source(&error).is_none());
 }
 
 #[test]
