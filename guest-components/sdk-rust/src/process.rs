@@ -40,7 +40,7 @@ impl Process {
         ByteReader::new(self.handle.stderr())
     }
 
-    /// Both outputs in their order and then the end, which is always the last. Once a process, in place of the two.
+    /// Both outputs, each in its own order, and then the end, which is always the last. Once a process, in place of the two.
     pub fn events(&self) -> Items<Event> {
         Items::new(self.handle.events())
     }

@@ -37,8 +37,9 @@ impl Events {
     /// `already-exists`.
     pub(super) fn of(process: Process) -> (Self, End) {
         let source = |output, event| Source { output, event, chunk: Vec::new() };
+        // They are swapped before each read: of what a program has written to both, standard output comes first.
         let of =
-            |stdout, stderr| [source(stdout, Event::Stdout as fn(_) -> _), source(stderr, Event::Stderr)];
+            |stdout, stderr| [source(stderr, Event::Stderr as fn(_) -> _), source(stdout, Event::Stdout)];
         let stdout = process.take_stdout();
         let stderr = if stdout.is_some() { process.take_stderr() } else { None };
         if stderr.is_none() {
