@@ -248,8 +248,16 @@ impl Sandbox {
 
     /// Leaves `process` running, its output kept up to the operator's limit; gives its id, for [`Sandbox::attach`].
     pub fn detach(&self, process: &Process) -> u32 {
-        let limit = usize::try_from(self.0.owner.ceiling().output).unwrap_or(usize::MAX);
-        process.detach(limit);
+        let ceiling = self.0.owner.ceiling();
+        let mut processes = self.0.processes.lock();
+        let known = &mut processes.known;
+        // One that has ended has left the table. It comes back while there is room: what it wrote takes memory.
+        if known.contains_key(&process.id()) || known.len() < ceiling.commands as usize {
+            process.detach(usize::try_from(ceiling.output).unwrap_or(usize::MAX));
+            known.insert(process.id(), process.clone());
+        } else {
+            process.abandon();
+        }
         process.id()
     }
 
@@ -291,10 +299,11 @@ impl Sandbox {
         let sandbox = Arc::downgrade(&self.0);
         tokio::spawn(async move {
             let _ = process.wait().await;
-            if let Some(sandbox) = sandbox.upgrade()
-                && !process.is_detached()
-            {
-                sandbox.processes.lock().known.remove(&process.id());
+            let Some(sandbox) = sandbox.upgrade() else { return };
+            // Asked under the lock: it may be detached at this very moment.
+            let mut processes = sandbox.processes.lock();
+            if !process.is_detached() {
+                processes.known.remove(&process.id());
             }
         });
     }

@@ -168,6 +168,28 @@ async fn a_detached_process_keeps_its_output_for_who_attaches() {
 }
 
 #[tokio::test]
+async fn a_process_that_has_ended_can_still_be_detached() {
+    let host = Host::with(vec![]);
+    let (_run, sandbox) = sandbox(&host).await;
+    let mut ended = Vec::new();
+    for _ in 0..=fake::ceiling().commands {
+        let process = sandbox.spawn(Command::new("echo").arguments(["kept"]), false).await.unwrap();
+        process.wait().await.unwrap();
+        // The sandbox forgets it.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        ended.push(process);
+    }
+    let ids: Vec<u32> = ended.iter().map(|process| sandbox.detach(process)).collect();
+    // There is room for as many as may run; the last came too late.
+    assert!(matches!(sandbox.attach(*ids.last().unwrap()), Err(Error::NotFound)));
+    let mut text = String::new();
+    sandbox.attach(ids[0]).unwrap().take_stdout().unwrap().read_to_string(&mut text).await.unwrap();
+    assert_eq!(text, "kept\n");
+}
+
+#[tokio::test]
 async fn a_detached_process_that_floods_waits_and_loses_nothing() {
     let host = Host::with(vec![]);
     let (_run, sandbox) = sandbox(&host).await;

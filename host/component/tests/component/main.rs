@@ -6,4 +6,7 @@ mod bad_input;
 mod cache;
 mod handmade;
 mod hostile;
+mod logging;
+mod operations;
+mod policies;
 mod stand;

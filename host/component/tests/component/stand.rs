@@ -1,5 +1,6 @@
 //! What a test runs a component on: an engine for all of them, and a domain with the fake backend for each.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -31,6 +32,25 @@ pub(crate) fn policy(bytes: &[u8], limits: PolicyLimits) -> Result<PolicyGuest, 
     PolicyGuest::new(engine(), &component(bytes), limits)
 }
 
+/// A guest of `tests/programs` or of `guest-components`, by the name of its package.
+pub(crate) fn built(name: &str) -> Vec<u8> {
+    let folder = std::env::var_os("MIMOBOX_COMPONENTS").map_or_else(beside_this_program, PathBuf::from);
+    let file = folder.join(format!("{name}.wasm"));
+    std::fs::read(&file)
+        .unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask guests` builds it", file.display()))
+}
+
+/// `<target>/components`, seen from `<target>/release/deps/<this test>`.
+fn beside_this_program() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("components")
+}
+
+/// The orchestrator that does as its first argument says.
+pub(crate) fn orchestrator() -> &'static Runner {
+    static RUNNER: OnceLock<Runner> = OnceLock::new();
+    RUNNER.get_or_init(|| runner(&built("test-orchestrator")).unwrap())
+}
+
 /// A domain of its own.
 pub(crate) struct Stand {
     pub(crate) manager: Manager,
@@ -46,6 +66,12 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// What it printed, when it ended well.
+    pub(crate) fn printed(&self) -> &str {
+        assert!(matches!(self.code, Ok(0)), "{self:?}");
+        &self.stdout
+    }
+
     /// Why there is no exit code.
     pub(crate) fn error(&self) -> &RunError {
         self.code.as_ref().unwrap_err()
@@ -72,6 +98,11 @@ impl Stand {
 
     pub(crate) async fn run(&self, runner: &Runner, arguments: &[&str]) -> Ended {
         self.run_within(runner, arguments, RunLimits::default()).await
+    }
+
+    /// Runs the orchestrator that does as its first argument says.
+    pub(crate) async fn orchestrate(&self, arguments: &[&str]) -> Ended {
+        self.run(orchestrator(), arguments).await
     }
 
     /// Runs it; afterwards no sandbox is left, whatever happened.
