@@ -18,13 +18,14 @@ use std::ffi::CStr;
 use mimobox_confine::empty_bounding_set;
 use mimobox_protocol::SpawnFailure;
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, clone};
 use nix::sys::prctl;
 use nix::sys::resource::setrlimit;
 use nix::sys::signal::{SIGCHLD, SigSet, SigmaskHow, sigprocmask};
-use nix::sys::stat::{SFlag, stat};
+use nix::sys::stat::{Mode, SFlag, stat};
 use nix::unistd::{
-    Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid,
+    Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid, write,
 };
 
 use crate::identity::Ids;
@@ -89,6 +90,7 @@ fn switch(ids: Ids) -> Result<(), SpawnFailure> {
         Errno::EINVAL | Errno::EPERM => SpawnFailure::PermissionDenied,
         errno => failed(errno),
     };
+    go_before_the_agent().map_err(failed)?;
     // First, as it takes one of the capabilities that go. Beside no_new_privs it is a second lock on the same door.
     empty_bounding_set().map_err(failed)?;
     setgroups(&[]).map_err(denied)?;
@@ -96,6 +98,14 @@ fn switch(ids: Ids) -> Result<(), SpawnFailure> {
     setresuid(ids.uid, ids.uid, ids.uid).map_err(denied)?;
     // The switch sets this by fs.suid_dumpable, and this memory still is the agent's. execve(2) sets it anew.
     prctl::set_dumpable(false).map_err(failed)
+}
+
+/// Where memory is short the kernel ends the largest process, and files in memory are nobody's: among small ones it could
+/// be the agent, and the whole sandbox with it. So a command offers itself first: proc_pid_oom_score_adj(5). It can take that
+/// back, to be as good a choice as the agent and no worse.
+fn go_before_the_agent() -> Result<(), Errno> {
+    let file = open(c"/proc/self/oom_score_adj", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    write(&file, b"1000").map(drop)
 }
 
 /// Closes every descriptor from `first` on.

@@ -36,7 +36,7 @@ fn files_count_as_memory_and_the_agent_outlives_that() {
         let sandbox = limited(&host, limits).await;
         let finished = sh(&sandbox, "head -c 200000000 /dev/zero > /tmp/big").await;
         assert_ne!(finished.status, ExitStatus::Exited(0));
-        // Its files still fill it, so that no command gets far. The agent needs nothing more, and answers.
+        // Its files still fill it, so that no command gets far. The agent is spared, and answers.
         assert!(sandbox.execute(Command::new("true"), Vec::new()).await.is_ok());
         assert!(sandbox.usage().await.unwrap().memory > 16 * MIB);
         sandbox.close().await.unwrap();
