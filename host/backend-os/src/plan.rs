@@ -23,7 +23,7 @@ const HOST_NAME: &str = "sandbox";
 
 /// Writes the plan. Volumes come with it as descriptors, in the order of the grant's mounts.
 pub(crate) fn write(grant: &SandboxGrant, root: &HostRoot, filters: &[Filter]) -> Result<Plan, CreateError> {
-    let disk = grant.limits.disk;
+    let disk = disk(grant);
     let mut steps = vec![
         Step::BecomeRoot,
         Step::HostName(HOST_NAME.to_owned()),
@@ -50,6 +50,12 @@ pub(crate) fn write(grant: &SandboxGrant, root: &HostRoot, filters: &[Filter]) -
         Step::Seccomp(filters.to_vec()),
     ]);
     Ok(Plan { steps })
+}
+
+/// Bytes of the root. Files in it are memory, and count against that limit too: a disk that took all of it would leave none
+/// for a program that removes a file, and the sandbox would be dead. So it fills up first, which programs can handle.
+fn disk(grant: &SandboxGrant) -> u64 {
+    grant.limits.disk.min(grant.limits.memory / 4 * 3)
 }
 
 fn programs(root: &HostRoot) -> Vec<Step> {

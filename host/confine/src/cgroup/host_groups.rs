@@ -10,6 +10,8 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -26,6 +28,10 @@ use crate::reap;
 
 /// All of ours in a hierarchy.
 const OURS: &str = "mimobox";
+
+/// From Linux 6.19 on, a process that was waited for may still be leaving its group for a moment.
+const PAUSE: Duration = Duration::from_millis(1);
+const REMOVALS: u32 = 1000;
 
 /// One directory in each hierarchy, for as long as the host runs.
 #[derive(Debug)]
@@ -160,11 +166,19 @@ impl Level {
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), CgroupError> {
-        match self.directory.remove_dir(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            answer => answer.map_err(|source| CgroupError::Remove { name: name.to_owned(), source }),
+        for _ in 0..REMOVALS {
+            match self.directory.remove_dir(name) {
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => thread::sleep(PAUSE),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                answer => return answer.map_err(|source| not_removed(name, source)),
+            }
         }
+        Err(not_removed(name, io::ErrorKind::ResourceBusy.into()))
     }
+}
+
+fn not_removed(name: &str, source: io::Error) -> CgroupError {
+    CgroupError::Remove { name: name.to_owned(), source }
 }
 
 /// Switches controllers on at each level, outermost first, and says which reached the last. In the midst of another's tree
