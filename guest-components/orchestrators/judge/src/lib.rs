@@ -13,6 +13,7 @@ mod arguments;
 mod expectations;
 mod method;
 mod outcome;
+mod printable;
 mod progress;
 mod report;
 mod submissions;
@@ -36,9 +37,9 @@ async fn run(arguments: Vec<String>) -> Result<u8, Box<dyn Error>> {
     let folder = submissions::read(&arguments).await?;
     let progress = Progress::new(arguments.progress, folder.submissions.len());
     let trials = folder.submissions.iter().map(async |submission| {
-        progress.began(&submission.name);
+        progress.began(submission);
         let finding = trial::run(submission, &arguments).await;
-        progress.ended(&submission.name, &finding.outcome);
+        progress.ended(submission, &finding.outcome);
         finding
     });
     let findings = run_all(arguments.jobs, trials).await;

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use mimobox_guest::{eprint, eprintln};
 
 use crate::outcome::Outcome;
+use crate::printable::printable;
+use crate::submissions::Submission;
 
 const TO_START_AND_CLEAR: &str = "\r\x1b[K";
 
@@ -32,14 +34,16 @@ impl Progress {
         Self { display, total, done: Cell::new(0) }
     }
 
-    pub(crate) fn began(&self, name: &str) {
+    pub(crate) fn began(&self, submission: &Submission) {
         if self.display == Display::OneLine {
+            let name = printable(&submission.name);
             let (done, total) = (self.done.get(), self.total);
             eprint!("{TO_START_AND_CLEAR}[{done}/{total}] {name} …");
         }
     }
 
-    pub(crate) fn ended(&self, name: &str, outcome: &Outcome) {
+    pub(crate) fn ended(&self, submission: &Submission, outcome: &Outcome) {
+        let name = printable(&submission.name);
         let (done, total) = (self.done.get() + 1, self.total);
         self.done.set(done);
         match self.display {

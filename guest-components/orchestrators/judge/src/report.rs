@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::outcome::{Finding, Kind};
+use crate::printable::printable;
 use crate::submissions::Folder;
 
 /// All findings, held against what was expected.
@@ -27,8 +28,9 @@ struct Line {
     first_line: String,
     /// In what it is not as expected.
     fault: Option<String>,
+    /// Name and outcome as the table has them.
     #[serde(skip)]
-    outcome_text: String,
+    shown: [String; 2],
 }
 
 impl Report {
@@ -41,7 +43,7 @@ impl Report {
                 program: submission.name.clone(),
                 fault: fault(folder, &submission.name, &finding),
                 outcome: finding.outcome.kind,
-                outcome_text: finding.outcome.to_string(),
+                shown: [printable(&submission.name), printable(&finding.outcome.to_string())],
                 exit_code: finding.outcome.exit_code,
                 detail: finding.outcome.detail,
                 seconds: finding.elapsed.as_secs_f64(),
@@ -74,23 +76,23 @@ fn fault(folder: &Folder, name: &str, finding: &Finding) -> Option<String> {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |text: fn(&Line) -> &str, title: &str| {
-            let widths = self.programs.iter().map(|line| text(line).chars().count());
-            widths.chain([title.len()]).max().unwrap_or(0)
-        };
-        let program = width(|line| &line.program, "program");
-        let outcome = width(|line| &line.outcome_text, "outcome");
+        let widths = ["program", "outcome"].map(str::len);
+        let [program, outcome] = self.programs.iter().fold(widths, |[program, outcome], line| {
+            let [name, word] = &line.shown;
+            [program.max(name.chars().count()), outcome.max(word.chars().count())]
+        });
         writeln!(f, "{:program$}  {:outcome$}  exit     time  first line", "program", "outcome")?;
         for line in &self.programs {
+            let [name, word] = &line.shown;
             let code = line.exit_code.map(|code| code.to_string()).unwrap_or_default();
-            write!(f, "{:program$}  {:outcome$}  ", line.program, line.outcome_text)?;
-            writeln!(f, "{code:>4}  {:>5.2} s  {}", line.seconds, line.first_line)?;
+            let Line { seconds, first_line, .. } = line;
+            writeln!(f, "{name:program$}  {word:outcome$}  {code:>4}  {seconds:>5.2} s  {first_line}")?;
             if let Some(fault) = &line.fault {
                 writeln!(f, "{:program$}  └ {fault}", "")?;
             }
         }
         for name in &self.missing {
-            writeln!(f, "{name:program$}  └ it is not there")?;
+            writeln!(f, "{:program$}  └ it is not there", printable(name))?;
         }
         let faults = self.missing.len() + self.programs.iter().filter(|line| line.fault.is_some()).count();
         let count = self.programs.len();

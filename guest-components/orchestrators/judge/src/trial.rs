@@ -6,6 +6,7 @@ use mimobox_guest::{Command, Error, Output, Result, Sandbox};
 use crate::arguments::Arguments;
 use crate::method::Method;
 use crate::outcome::{Finding, Outcome};
+use crate::printable::printable;
 use crate::submissions::{FOLDER, Submission, VOLUME};
 
 const MEMORY: u64 = 256 << 20;
@@ -13,8 +14,6 @@ const DISK: u64 = 64 << 20;
 const PROCESSES: u32 = 64;
 /// Where a C program is compiled to.
 const COMPILED: &str = "/home/sandbox/program";
-/// What a terminal's line has room for.
-const LINE: usize = 72;
 
 /// Runs it to its end. Whatever goes wrong is the finding.
 pub(crate) async fn run(submission: &Submission, arguments: &Arguments) -> Finding {
@@ -74,26 +73,4 @@ async fn compile_and_start(
 async fn output(command: Command<'_>, arguments: &Arguments) -> Result<(Outcome, Output)> {
     let output = command.timeout(arguments.timeout).output().await?;
     Ok((output.status.into(), output))
-}
-
-/// The line is a stranger's and goes to the operator's terminal, so nothing in it may move the cursor there.
-fn printable(line: &str) -> String {
-    let mut characters =
-        line.trim().chars().map(|character| if character.is_control() { '·' } else { character });
-    let mut text: String = characters.by_ref().take(LINE).collect();
-    if characters.next().is_some() {
-        text.push('…');
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn line_cannot_steer_the_terminal() {
-        assert_eq!(printable("\u{1b}[2Jgone\r"), "·[2Jgone");
-        assert_eq!(printable(&"x".repeat(100)).chars().count(), 73);
-    }
 }
