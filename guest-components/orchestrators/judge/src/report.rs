@@ -13,6 +13,8 @@ use crate::submissions::Folder;
 pub(crate) struct Report {
     /// Whether all is as it should be.
     pub(crate) held: bool,
+    /// Whether anybody said what should be.
+    expected: bool,
     programs: Vec<Line>,
     /// Programs that something is expected of and that are not there.
     missing: Vec<String>,
@@ -54,7 +56,7 @@ impl Report {
         let expected = folder.expectations.iter().flat_map(|expectations| expectations.names());
         let missing: Vec<String> = expected.filter(|name| !is_there(name)).map(str::to_owned).collect();
         let held = missing.is_empty() && programs.iter().all(|line| line.fault.is_none());
-        Self { held, programs, missing }
+        Self { held, expected: folder.expectations.is_some(), programs, missing }
     }
 
     pub(crate) fn json(&self) -> serde_json::Result<String> {
@@ -96,9 +98,10 @@ impl fmt::Display for Report {
         }
         let faults = self.missing.len() + self.programs.iter().filter(|line| line.fault.is_some()).count();
         let count = self.programs.len();
-        match faults {
-            0 => writeln!(f, "\n{count} programs, all as expected"),
-            faults => writeln!(f, "\n{count} programs, {faults} not as expected"),
+        match (faults, self.expected) {
+            (0, true) => writeln!(f, "\n{count} programs, all as expected"),
+            (0, false) => writeln!(f, "\n{count} programs; nothing was expected of them"),
+            (faults, _) => writeln!(f, "\n{count} programs, {faults} not as expected"),
         }
     }
 }
