@@ -20,10 +20,11 @@ fn a_missed_expectation_shows_in_the_exit_code() {
     let Some(host) = Host::new() else { return };
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("fails.sh"), "exit 3\n").unwrap();
-    let expected = "[\"fails.sh\"]\noutcome = \"ok\"\n";
+    let expected = "[[program]]\nname = \"fails.sh\"\noutcome = \"ok\"\n";
     std::fs::write(folder.path().join("expected.toml"), expected).unwrap();
     let policy = component("allowlist");
     let volume = format!("submissions={}", folder.path().display());
     let judged = host.run("judge", &["--policy", policy.to_str().unwrap(), "--volume", &volume], &[]);
     assert_eq!(judged.status.code(), Some(1), "{}", shown(&judged));
+    assert!(shown(&judged).contains("└ expected ok"), "{}", shown(&judged));
 }
