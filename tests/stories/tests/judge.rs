@@ -1,6 +1,9 @@
 //! The judge, as `cargo xtask demo` runs it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
+use std::fs::{Permissions, set_permissions, write};
+use std::os::unix::fs::PermissionsExt;
+
 use mimobox_harness::component;
 use mimobox_stories::{Host, shown};
 
@@ -19,9 +22,11 @@ fn every_submission_ends_as_expected() {
 fn a_missed_expectation_shows_in_the_exit_code() {
     let Some(host) = Host::new() else { return };
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("fails.sh"), "exit 3\n").unwrap();
+    // A volume keeps its permissions, and a sandbox's user is not its owner.
+    set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    write(folder.path().join("fails.sh"), "exit 3\n").unwrap();
     let expected = "[[program]]\nname = \"fails.sh\"\noutcome = \"ok\"\n";
-    std::fs::write(folder.path().join("expected.toml"), expected).unwrap();
+    write(folder.path().join("expected.toml"), expected).unwrap();
     let policy = component("allowlist");
     let volume = format!("submissions={}", folder.path().display());
     let judged = host.run("judge", &["--policy", policy.to_str().unwrap(), "--volume", &volume], &[]);
