@@ -39,6 +39,32 @@ pub(crate) fn orchestrator(imports: &str, items: &str, body: &str) -> Vec<u8> {
     encode("host", "orchestrator", &core)
 }
 
+/// What an orchestrator imports to make a sandbox.
+pub(crate) const CREATING: &str = r#"
+    (import "mimobox:host/sandbox@0.1.0" "create" (func $create (param i32) (result i32)))
+    (import "mimobox:host/sandbox@0.1.0" "[async-lower][future-read-0]create"
+      (func $read-created (param i32 i32) (result i32)))
+    (import "$root" "[waitable-set-new]" (func $new-set (result i32)))
+    (import "$root" "[waitable-join]" (func $join (param i32 i32)))
+    (import "$root" "[waitable-set-wait]" (func $wait (param i32 i32) (result i32)))
+"#;
+
+/// Functions of its core: `$settle` waits until a read of a future that gave this status is done, and `$sandbox` gives the
+/// handle of a new sandbox. Both write to the fourth KiB of memory.
+pub(crate) const SANDBOX: &str = r#"
+    (func $settle (param $status i32) (param $future i32) (local $set i32)
+      (if (i32.eq (local.get $status) (i32.const -1))
+        (then
+          (local.set $set (call $new-set))
+          (call $join (local.get $future) (local.get $set))
+          (drop (call $wait (local.get $set) (i32.const 3072))))))
+    (func $sandbox (result i32) (local $future i32)
+      (local.set $future (call $create (i32.const 3584)))
+      (call $settle (call $read-created (local.get $future) (i32.const 3200)) (local.get $future))
+      (if (i32.load8_u (i32.const 3200)) (then unreachable))
+      (i32.load (i32.const 3204)))
+"#;
+
 /// A policy whose `decide` has this body: it gets the address of the event and gives that of a verdict.
 pub(crate) fn policy(items: &str, body: &str) -> Vec<u8> {
     let core = format!(

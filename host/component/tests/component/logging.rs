@@ -49,11 +49,11 @@ async fn each_level_arrives_as_it_is_under_the_components_name() {
     let ended = Stand::new().orchestrate(&["log"]).await;
     assert_eq!(ended.printed(), "");
     let expected = [
-        "TRACE component: at trace component=\"guest\" fields=",
-        "DEBUG component: at debug component=\"guest\" fields=",
-        "INFO component: at info component=\"guest\" fields=",
-        "WARN component: at warn component=\"guest\" fields=",
-        "ERROR component: at error component=\"guest\" fields=",
+        "TRACE component: at trace component=\"guest\"",
+        "DEBUG component: at debug component=\"guest\"",
+        "INFO component: at info component=\"guest\"",
+        "WARN component: at warn component=\"guest\"",
+        "ERROR component: at error component=\"guest\"",
         "WARN component: one line\\nERROR another line component=\"guest\" fields=answer=42",
     ];
     assert_eq!(lines.of_components(), expected);

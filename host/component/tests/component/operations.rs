@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mimobox_component::{Grants, HostInterface, PrepareError, RunError, RunLimits, Runner};
 
-use crate::handmade;
+use crate::handmade::{self, CREATING, SANDBOX};
 use crate::stand::{Stand, built, component, engine, orchestrator, runner};
 
 fn soon() -> RunLimits {
@@ -35,10 +35,63 @@ async fn execute_gives_output_and_exit_code() {
 }
 
 #[tokio::test]
+async fn a_guest_that_asks_for_nothing_leaves_no_trace_in_the_audit_log() {
+    let stand = Stand::new();
+    assert_eq!(stand.orchestrate(&["nothing"]).await.printed(), "");
+    assert_eq!(stand.audit.entries(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn one_sandbox_takes_command_after_command() {
+    let stand = Stand::new();
+    let ended = stand.orchestrate(&["bench-execute", "100"]).await;
+    let times: Result<Vec<u64>, _> = ended.printed().lines().map(str::parse).collect();
+    assert_eq!(times.unwrap().len(), 100);
+    let made = stand.audit.entries().iter().filter(|entry| entry.starts_with("Created")).count();
+    assert_eq!(made, 1);
+}
+
+#[tokio::test]
 async fn execute_ends_what_writes_more_than_the_limit() {
     let ended = Stand::new().orchestrate(&["execute", "yes"]).await;
     let RunError::GaveUp(why) = ended.error() else { panic!("{ended:?}") };
     assert_eq!(why, "limit reached: output");
+}
+
+#[tokio::test]
+async fn execute_takes_no_more_standard_input_than_it_copies() {
+    /// As `error` has them in wit/host/types.wit.
+    const LIMIT_REACHED: u8 = 9;
+    let imports = format!(
+        r#"{CREATING}
+        (import "mimobox:host/execute@0.1.0" "execute" (func $execute (param i32) (result i32)))
+        (import "mimobox:host/execute@0.1.0" "[async-lower][future-read-0]execute"
+          (func $read-executed (param i32 i32) (result i32)))"#
+    );
+    // The arguments are the sandbox, at 8 the command, at 72 the standard input. Of the answer, the first byte says
+    // whether it is an error, and the eighth which. So `run` gives 0 and that.
+    let body = "(local $future i32)
+        (drop (memory.grow (i32.const 300)))
+        (i32.store (i32.const 0) (call $sandbox))
+        (i32.store (i32.const 72) (i32.const 4096))
+        (i32.store (i32.const 76) (i32.const 16777217))
+        (local.set $future (call $execute (i32.const 0)))
+        (call $settle (call $read-executed (local.get $future) (i32.const 200)) (local.get $future))
+        (if (i32.eqz (i32.load8_u (i32.const 200))) (then unreachable))
+        (i32.store8 (i32.const 404) (i32.load8_u (i32.const 208)))
+        (i32.const 400)";
+    let guest = runner(&handmade::orchestrator(&imports, SANDBOX, body)).unwrap();
+    assert_eq!(Stand::new().run(&guest, &[]).await.code.unwrap(), LIMIT_REACHED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_components_run_at_once_on_many_threads() {
+    let runs = (0..24).map(|_| {
+        tokio::spawn(async { Stand::new().orchestrate(&["many", "8"]).await.printed().lines().count() })
+    });
+    for run in runs.collect::<Vec<_>>() {
+        assert_eq!(run.await.unwrap(), 8);
+    }
 }
 
 #[tokio::test]

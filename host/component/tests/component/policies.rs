@@ -102,6 +102,8 @@ async fn a_narrowing_is_in_force() {
     assert_eq!(ended.code.unwrap(), 1, "the variable was not removed");
     let ended = stand.orchestrate(&["execute", "sleep", "3600"]).await;
     assert_eq!(ended.code.unwrap(), 124, "the command was not shortened");
+    let created = |entry: &String| entry.starts_with("Created") && entry.contains("processes: 16,");
+    assert!(stand.audit.entries().iter().any(created), "the sandbox may have more processes");
 }
 
 #[tokio::test]
