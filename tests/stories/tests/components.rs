@@ -20,6 +20,19 @@ fn a_program_s_exit_code_is_the_component_s_to_give() {
 }
 
 #[test]
+fn a_program_that_cannot_run_is_refused_for_its_own_reason() {
+    let Some(host) = Host::new() else { return };
+    let ran = host.run("test-orchestrator", &[], &["invalid"]);
+    assert!(ran.status.success(), "{}", shown(&ran));
+    let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
+    for refusal in
+        ["directory as program: is a directory", "not executable: permission denied", "not found: not found"]
+    {
+        assert!(printed.lines().any(|line| line == refusal), "{refusal}: {}", shown(&ran));
+    }
+}
+
+#[test]
 fn sandboxes_that_a_component_leaves_are_destroyed() {
     let Some(host) = Host::new() else { return };
     let before = Leftovers::count();
