@@ -71,15 +71,11 @@ pub(crate) fn open(folder: &Path) -> Result<Cache, CacheError> {
     if !metadata.is_dir() {
         return Err(CacheError::NotAFolder { path: path() });
     }
-    if metadata.mode() & WRITABLE_BY_OTHERS != 0 || !is_own(&metadata) {
+    let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
+    if metadata.mode() & WRITABLE_BY_OTHERS != 0 || !is_own {
         return Err(CacheError::WritableByOthers { path: path() });
     }
     let mut config = CacheConfig::new();
     config.with_directory(folder);
     Cache::new(config).map_err(|cause| CacheError::Open { cause })
-}
-
-/// Whether this process's user owns it: the owner of `/proc/self` (proc(5)).
-fn is_own(metadata: &fs::Metadata) -> bool {
-    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == metadata.uid())
 }

@@ -202,8 +202,10 @@ async fn while_running<F: Future>(work: F, mut mode: watch::Receiver<Mode>) -> F
     loop {
         becomes(&mut mode, |mode| mode != Mode::Paused).await;
         tokio::select! {
-            output = &mut work => return output,
+            // Looked at first each time: what is paused does not take one more step.
+            biased;
             () = becomes(&mut mode, |mode| mode == Mode::Paused) => {}
+            output = &mut work => return output,
         }
     }
 }

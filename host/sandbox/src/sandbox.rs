@@ -191,6 +191,17 @@ impl Sandbox {
     /// `Denied`, `InvalidArgument`, `NotFound`, `PermissionDenied`, `IsADirectory`, `LimitReached`, `TimedOut`, `Gone`,
     /// `Poisoned`, `Failed`.
     pub async fn spawn(&self, command: Command, stdin: bool) -> Result<Process> {
+        // A start is never cut short: where nobody waits for it any more, there may be a process all the same, and the log
+        // is owed its end.
+        let sandbox = self.clone();
+        let start = tokio::spawn(async move { sandbox.start(command, stdin).await.map(Unclaimed::new) });
+        match start.await {
+            Ok(started) => started?.claim().ok_or(Error::Gone),
+            Err(panicked) => Err(Error::failed(&panicked)),
+        }
+    }
+
+    async fn start(&self, command: Command, stdin: bool) -> Result<Process> {
         validate::command(&command)?;
         self.state().admits_command()?;
         let inner = &self.0;
@@ -351,6 +362,27 @@ impl<'a> StartingPlace<'a> {
 impl Drop for StartingPlace<'_> {
     fn drop(&mut self) {
         self.0.processes.lock().starting -= 1;
+    }
+}
+
+/// A process that was started for somebody who may be gone by now. Dropped, it is killed.
+struct Unclaimed(Option<Process>);
+
+impl Unclaimed {
+    fn new(process: Process) -> Self {
+        Self(Some(process))
+    }
+
+    fn claim(mut self) -> Option<Process> {
+        self.0.take()
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(process) = &self.0 {
+            process.abandon();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod support;
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use mimobox_sandbox::{Command, Error, ExitStatus, Run, Sandbox, Spec, State, fake};
 use support::Host;
 use tokio::io::AsyncReadExt;
@@ -213,6 +214,17 @@ async fn output_past_the_limit_of_execute_ends_the_process() {
     assert_eq!(error, Error::LimitReached("output".into()));
     assert!(sandbox.processes().unwrap().is_empty());
     assert!(sandbox.execute(Command::new("true"), vec![]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_start_that_nobody_waits_for_is_not_cut_short_and_its_process_is_killed() {
+    let host = Host::with(vec![]);
+    let (_run, sandbox) = sandbox(&host).await;
+    assert!(sandbox.spawn(sleep(), false).now_or_never().is_none());
+    while !host.audit.entries().last().unwrap().contains("Signaled(9)") {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(sandbox.usage().await.unwrap().processes, 0);
 }
 
 #[tokio::test]

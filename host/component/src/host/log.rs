@@ -65,14 +65,15 @@ impl HostWithStore<Ctx> for Host {
             return Ok(());
         }
         let component = &*log.component;
-        let (message, fields) = (Escaped { text: &message, most: MESSAGE }, Fields(&fields));
+        let message = Escaped { text: &message, most: MESSAGE };
+        let fields = (!fields.is_empty()).then(|| tracing::field::display(Fields(&fields)));
         // A level is part of an event's static data, hence five events.
         match level {
-            Level::Trace => tracing::trace!(target: "component", component, %fields, "{message}"),
-            Level::Debug => tracing::debug!(target: "component", component, %fields, "{message}"),
-            Level::Info => tracing::info!(target: "component", component, %fields, "{message}"),
-            Level::Warn => tracing::warn!(target: "component", component, %fields, "{message}"),
-            Level::Error => tracing::error!(target: "component", component, %fields, "{message}"),
+            Level::Trace => tracing::trace!(target: "component", component, fields, "{message}"),
+            Level::Debug => tracing::debug!(target: "component", component, fields, "{message}"),
+            Level::Info => tracing::info!(target: "component", component, fields, "{message}"),
+            Level::Warn => tracing::warn!(target: "component", component, fields, "{message}"),
+            Level::Error => tracing::error!(target: "component", component, fields, "{message}"),
         }
         Ok(())
     }

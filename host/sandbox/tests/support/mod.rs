@@ -164,6 +164,8 @@ impl Instance for CountingInstance {
         if let Some(check) = self.counts.on_spawn.lock().clone() {
             check();
         }
+        // As a real one it takes a while, in which its caller may go away.
+        tokio::task::yield_now().await;
         self.inner.spawn(grant).await
     }
 
