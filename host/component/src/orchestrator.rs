@@ -175,7 +175,8 @@ impl Runner {
     }
 
     /// Runs it to its end on behalf of `run`, and gives its exit code. Whatever happened, all sandboxes that it made are
-    /// destroyed before this returns.
+    /// destroyed before this returns. Dropping the future stops the component; its sandboxes are then destroyed in the
+    /// background.
     ///
     /// # Errors
     /// See [`RunError`].

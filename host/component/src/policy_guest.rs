@@ -1,5 +1,7 @@
 //! A policy that is a component: asked in a fresh instance each time, metered, and given nothing but the event.
 
+mod convert;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +20,6 @@ use crate::escaped::Escaped;
 use crate::limiter::Limiter;
 use crate::prepare::{self, PrepareError};
 use crate::request::{Purpose, Request};
-
-mod convert;
 
 /// Bytes that a verdict may have, whole.
 const VERDICT_BYTES: usize = 256 * 1024;
@@ -100,14 +100,7 @@ impl PolicyGuest {
         store.limiter(|limiter| limiter);
         store.set_hostcall_fuel(VERDICT_BYTES);
         store.set_max_component_handles(HANDLES);
-        let answer = async {
-            store.set_fuel(fuel)?;
-            deadline::enforce(&mut store, deadline);
-            let policy = self.pre.instantiate_async(&mut store).await?;
-            policy.mimobox_policy_decision().call_decide(&mut store, &event.into()).await
-        };
-        let answer: wasmtime::Result<_> = answer.await;
-        match answer {
+        match self.call(&mut store, event).await {
             Ok(verdict) => Ok(verdict.try_into()?),
             Err(error) if error.is::<TimeIsUp>() => Err(DecisionError::TimedOut(deadline)),
             Err(error) if error.downcast_ref() == Some(&Trap::OutOfFuel) => {
@@ -115,12 +108,20 @@ impl PolicyGuest {
             }
             Err(error) => {
                 let trap = Escaped { text: &error.root_cause().to_string(), most: 512 }.to_string();
-                match store.data().exhausted() {
-                    true => Err(DecisionError::OutOfMemory { most: memory, trap }),
-                    false => Err(DecisionError::Trapped(trap)),
+                if store.data().exhausted() {
+                    Err(DecisionError::OutOfMemory { most: memory, trap })
+                } else {
+                    Err(DecisionError::Trapped(trap))
                 }
             }
         }
+    }
+
+    async fn call(&self, store: &mut Store<Limiter>, event: &Event) -> wasmtime::Result<wit::Verdict> {
+        store.set_fuel(self.limits.fuel)?;
+        deadline::enforce(store, self.limits.deadline);
+        let policy = self.pre.instantiate_async(&mut *store).await?;
+        policy.mimobox_policy_decision().call_decide(store, &event.into()).await
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use mimobox_component::{Grants, HostInterface, PrepareError, RunError, RunLimits, Runner};
+use mimobox_component::{Grants, HostInterface, PrepareError, RunError, RunLimits, Runner, Sink, Stdio};
+use mimobox_sandbox::Subject;
+use tokio::io::duplex;
 
 use crate::handmade::{self, CREATING, SANDBOX};
-use crate::stand::{Stand, built, component, engine, orchestrator, runner};
+use crate::stand::{Stand, built, component, engine, invocation, orchestrator, runner};
 
 fn soon() -> RunLimits {
     RunLimits { time: Duration::from_millis(500), ..RunLimits::default() }
@@ -199,6 +201,26 @@ async fn both_outputs_go_where_the_embedder_says() {
     let ended = Stand::new().orchestrate(&["print-both"]).await;
     assert_eq!(ended.printed(), "to standard output\n");
     assert_eq!(ended.stderr, "to standard error\n");
+}
+
+#[tokio::test]
+async fn a_guest_whose_output_nobody_takes_waits_until_its_deadline() {
+    let (writer, _reader) = duplex(8);
+    let sink = Sink::new(writer, false);
+    let invocation = invocation(&["print-both"], Stdio { stdout: sink.clone(), stderr: sink }, soon());
+    let run = Stand::new().manager.begin(Subject::default());
+    let error = orchestrator().run(run, invocation).await.unwrap_err();
+    assert!(matches!(error, RunError::TimedOut { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_guest_whose_output_was_closed_goes_on() {
+    let (writer, reader) = duplex(8);
+    drop(reader);
+    let sink = Sink::new(writer, false);
+    let invocation = invocation(&["print-both"], Stdio { stdout: sink.clone(), stderr: sink }, soon());
+    let run = Stand::new().manager.begin(Subject::default());
+    assert_eq!(orchestrator().run(run, invocation).await.unwrap(), 0);
 }
 
 #[tokio::test]

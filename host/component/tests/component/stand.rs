@@ -108,16 +108,16 @@ impl Stand {
     /// Runs it; afterwards no sandbox is left, whatever happened.
     pub(crate) async fn run_within(&self, runner: &Runner, arguments: &[&str], limits: RunLimits) -> Ended {
         let ((stdout, read_stdout), (stderr, read_stderr)) = (captured(), captured());
-        let invocation = Invocation {
-            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-            stdio: Stdio { stdout, stderr },
-            limits,
-        };
+        let invocation = invocation(arguments, Stdio { stdout, stderr }, limits);
         let run = self.manager.begin(Subject { component: "guest".into(), ..Subject::default() });
         let (code, stdout, stderr) = tokio::join!(runner.run(run, invocation), read_stdout, read_stderr);
         assert_eq!(self.manager.sandboxes(), 0, "a run left sandboxes behind");
         Ended { code, stdout, stderr }
     }
+}
+
+pub(crate) fn invocation(arguments: &[&str], stdio: Stdio, limits: RunLimits) -> Invocation {
+    Invocation { arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(), stdio, limits }
 }
 
 /// A place for output, and what was written there once it is closed.
