@@ -1,5 +1,6 @@
 /* Tries to get new namespaces, mounts, roots, users and devices. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
@@ -15,10 +16,14 @@
 
 static int attempts, escapes;
 
-/* A call that gives anything but an error has got through. */
+/* Not permitted and not there are refusals. Any other error comes from behind the door: that call has got through. */
+static int is_refusal(long result) {
+    return result < 0 && (errno == EPERM || errno == EACCES || errno == ENOENT);
+}
+
 static void attempt(const char *what, long result) {
     attempts++;
-    if (result < 0)
+    if (is_refusal(result))
         return;
     escapes++;
     printf("ESCAPED: %s\n", what);
@@ -30,11 +35,12 @@ static long unshared(int flags) {
     if (child < 0)
         return -1;
     if (child == 0)
-        _exit(unshare(flags) == 0 ? 0 : 1);
+        _exit(unshare(flags) == 0 ? 0 : errno);
     int status;
     if (waitpid(child, &status, 0) != child)
         return -1;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+    return errno == 0 ? 0 : -1;
 }
 
 static long cloned(unsigned long flags) {

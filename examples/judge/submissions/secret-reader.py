@@ -38,8 +38,10 @@ def reads(path):
         if os.path.isdir(path):
             return bool(os.listdir(path))
         with open(path, "rb") as file:
-            # The kernel shows addresses as zeros to whoever may not see them.
-            return bool(file.read(4096).strip(b"0 \n")) and not path.endswith("kallsyms")
+            if path == "/proc/kallsyms":
+                # The kernel shows addresses as zeros to whoever may not see them.
+                return any(line.split()[0].strip(b"0") for line in file)
+            return bool(file.read(4096))
     except OSError:
         return False
 
