@@ -2,6 +2,9 @@
 //!
 //! Wasmtime maps what it finds there as code of this process: whoever can write to the folder can run code as the host.
 //! So it is made for its owner alone, and one that others can write to is refused.
+//!
+//! It is a folder of wasmtime's own inside the one that the embedder names: wasmtime takes whatever else it finds there for
+//! rubbish, and deletes it when it cleans up.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -10,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use wasmtime::{Cache, CacheConfig};
 
+/// Wasmtime's own, in the embedder's folder.
+const FOLDER: &str = "compiled";
 /// Read, write and search, for the owner alone.
 const PRIVATE: u32 = 0o700;
 /// The permission bits by which a group and everybody else may write.
@@ -56,8 +61,16 @@ pub enum CacheError {
     },
 }
 
-/// The cache in `folder`, which is made if it is not there.
-pub(crate) fn open(folder: &Path) -> Result<Cache, CacheError> {
+/// The cache in a folder below `parent`. Both are made if they are not there.
+pub(crate) fn open(parent: &Path) -> Result<Cache, CacheError> {
+    let parent = private(parent)?;
+    let mut config = CacheConfig::new();
+    config.with_directory(private(&parent.join(FOLDER))?);
+    Cache::new(config).map_err(|cause| CacheError::Open { cause })
+}
+
+/// `folder`, resolved: made if it is not there, and refused if others can write to it.
+fn private(folder: &Path) -> Result<PathBuf, CacheError> {
     let path = || folder.to_owned();
     DirBuilder::new()
         .recursive(true)
@@ -75,7 +88,5 @@ pub(crate) fn open(folder: &Path) -> Result<Cache, CacheError> {
     if metadata.mode() & WRITABLE_BY_OTHERS != 0 || !is_own {
         return Err(CacheError::WritableByOthers { path: path() });
     }
-    let mut config = CacheConfig::new();
-    config.with_directory(folder);
-    Cache::new(config).map_err(|cause| CacheError::Open { cause })
+    Ok(folder)
 }

@@ -64,8 +64,8 @@ const KEEP_TABLE: usize = 16 * 1024;
 /// How an [`Engine`] is set up.
 #[derive(Clone, Debug, Default)]
 pub struct EngineConfig {
-    /// Where compiled code is kept between runs of the host; nowhere if none. Made with mode 0700; a folder that others
-    /// can write to is refused.
+    /// Where compiled code is kept between runs of the host, in a folder `compiled` of its own; nowhere if none. Made with
+    /// mode 0700; a folder that others can write to is refused.
     pub cache: Option<PathBuf>,
 }
 

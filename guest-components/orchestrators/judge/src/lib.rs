@@ -10,6 +10,7 @@
 //! the exit code is 0 if all of it came true. Without that file it is 0 if all programs were run.
 
 mod arguments;
+mod capture;
 mod expectations;
 mod method;
 mod outcome;

@@ -20,7 +20,7 @@ pub(crate) enum Kind {
     TimedOut,
     /// It wanted more memory than it may have.
     OutOfMemory,
-    /// It wrote more than the host keeps.
+    /// It wrote more than the judge keeps.
     OutputLimit,
     /// A policy or the operator refused to start it.
     Denied,
@@ -62,6 +62,11 @@ impl Outcome {
         Self { kind, exit_code: None, detail: Some(detail.into()) }
     }
 
+    /// It was killed for what it wrote.
+    pub(crate) fn output_limit() -> Self {
+        Self::new(Kind::OutputLimit)
+    }
+
     /// The compiler ended with this.
     pub(crate) fn not_compiled(status: ExitStatus) -> Self {
         Self { exit_code: status.code(), ..Self::new(Kind::NotCompiled) }
@@ -85,7 +90,6 @@ impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
         match error {
             Error::Denied { rule, .. } => Self::because(Kind::Denied, rule),
-            Error::LimitReached(limit) if limit == "output" => Self::new(Kind::OutputLimit),
             Error::TimedOut => Self::new(Kind::TimedOut),
             Error::NotFound => Self::new(Kind::NotFound),
             other => Self::because(Kind::Error, other.to_string()),

@@ -1,9 +1,10 @@
 //! One program in a sandbox of its own.
 
 use mimobox_guest::clock::Instant;
-use mimobox_guest::{Command, Error, Output, Result, Sandbox};
+use mimobox_guest::{Command, Error, Result, Sandbox};
 
 use crate::arguments::Arguments;
+use crate::capture::{self, Capture};
 use crate::method::Method;
 use crate::outcome::{Finding, Outcome};
 use crate::printable::printable;
@@ -18,16 +19,15 @@ const COMPILED: &str = "/home/sandbox/program";
 /// Runs it to its end. Whatever goes wrong is the finding.
 pub(crate) async fn run(submission: &Submission, arguments: &Arguments) -> Finding {
     let started = Instant::now();
-    let (outcome, elapsed, stdout, stderr) = match try_to_run(submission, arguments).await {
-        Ok((outcome, output)) => (outcome, output.elapsed, output.stdout_text(), output.stderr_text()),
-        Err(error) => (error.into(), started.elapsed(), String::new(), String::new()),
-    };
-    let first_line = stdout.lines().chain(stderr.lines()).find(|line| !line.trim().is_empty());
-    let first_line = printable(first_line.unwrap_or_default());
-    Finding { outcome, elapsed, stdout, first_line }
+    try_to_run(submission, arguments).await.unwrap_or_else(|error| Finding {
+        outcome: error.into(),
+        elapsed: started.elapsed(),
+        stdout: String::new(),
+        first_line: String::new(),
+    })
 }
 
-async fn try_to_run(submission: &Submission, arguments: &Arguments) -> Result<(Outcome, Output)> {
+async fn try_to_run(submission: &Submission, arguments: &Arguments) -> Result<Finding> {
     let sandbox = Sandbox::builder()
         .memory(MEMORY)
         .disk(DISK)
@@ -38,7 +38,7 @@ async fn try_to_run(submission: &Submission, arguments: &Arguments) -> Result<(O
         .await?;
     let judged = match &submission.method {
         Method::Interpret(interpreter) => interpret(&sandbox, interpreter, submission, arguments).await,
-        Method::Start => output(sandbox.command(submission.path()), arguments).await,
+        Method::Start => judge(sandbox.command(submission.path()), arguments).await,
         Method::Compile => compile_and_start(&sandbox, submission, arguments).await,
     };
     // Destroyed here, not left to the drop, so that the next trial finds the machine free. How that went is for the
@@ -52,25 +52,36 @@ async fn interpret(
     interpreter: &[String],
     submission: &Submission,
     arguments: &Arguments,
-) -> Result<(Outcome, Output)> {
+) -> Result<Finding> {
     let (program, options) = interpreter.split_first().ok_or(Error::NotFound)?;
-    output(sandbox.command(program).args(options).arg(submission.path()), arguments).await
+    judge(sandbox.command(program).args(options).arg(submission.path()), arguments).await
 }
 
 async fn compile_and_start(
     sandbox: &Sandbox,
     submission: &Submission,
     arguments: &Arguments,
-) -> Result<(Outcome, Output)> {
+) -> Result<Finding> {
     let compiler = sandbox.command("cc").args(["-O2", "-o", COMPILED]).arg(submission.path());
-    let compiled = compiler.timeout(arguments.timeout).output().await?;
-    if !compiled.status.success() {
-        return Ok((Outcome::not_compiled(compiled.status), compiled));
+    let compiled = capture::run(compiler.timeout(arguments.timeout)).await?;
+    match compiled.status {
+        Some(status) if status.success() => judge(sandbox.command(COMPILED), arguments).await,
+        Some(status) => Ok(finding(Outcome::not_compiled(status), &compiled)),
+        None => Ok(finding(Outcome::output_limit(), &compiled)),
     }
-    output(sandbox.command(COMPILED), arguments).await
 }
 
-async fn output(command: Command<'_>, arguments: &Arguments) -> Result<(Outcome, Output)> {
-    let output = command.timeout(arguments.timeout).output().await?;
-    Ok((output.status.into(), output))
+async fn judge(command: Command<'_>, arguments: &Arguments) -> Result<Finding> {
+    let captured = capture::run(command.timeout(arguments.timeout)).await?;
+    let outcome = captured.status.map_or_else(Outcome::output_limit, Outcome::from);
+    Ok(finding(outcome, &captured))
+}
+
+fn finding(outcome: Outcome, captured: &Capture) -> Finding {
+    Finding {
+        outcome,
+        elapsed: captured.elapsed,
+        stdout: captured.output.stdout(),
+        first_line: printable(&captured.output.first_line()),
+    }
 }

@@ -1,8 +1,10 @@
 //! The folder of compiled code, and who may write to it.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mimobox_component::{CacheError, Engine, EngineConfig, EngineError, Grants, Runner};
 
@@ -32,7 +34,28 @@ fn compiled_code_is_kept_in_a_folder_for_the_owner_alone() {
     assert_eq!(mode(&cache), 0o700);
     let program = component(&command("", "", "", "(i32.const 0)"));
     Runner::new(&engine, &program, &Grants::default()).unwrap();
-    assert!(fs::read_dir(&cache).unwrap().count() > 0, "nothing was kept");
+    assert_eq!(mode(&cache.join("compiled")), 0o700);
+    assert!(fs::read_dir(cache.join("compiled")).unwrap().count() > 0, "nothing was kept");
+}
+
+/// Wasmtime deletes what it does not know when it cleans its folder up, which it does on the first use and then hourly.
+#[test]
+fn nothing_else_in_the_folder_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (precious, stranger) =
+        (folder.path().join("target/precious"), folder.path().join("compiled/stranger"));
+    for file in [&precious, &stranger] {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(file.parent().unwrap()).unwrap();
+        fs::write(file, "made by somebody else").unwrap();
+    }
+    let engine = engine(folder.path()).unwrap();
+    Runner::new(&engine, &component(&command("", "", "", "(i32.const 0)")), &Grants::default()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while stranger.exists() {
+        assert!(Instant::now() < deadline, "the cache was never cleaned up: this test shows nothing");
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(precious.exists());
 }
 
 #[test]
