@@ -118,6 +118,7 @@ impl Requests {
                 }
                 _ => Err(Disconnect::UnexpectedAnswer { id }),
             },
+            Response::Resized { id, .. } => Err(Disconnect::UnexpectedAnswer { id }),
             Response::Signalled { id, delivered } => match table.open.remove(&id) {
                 Some(Waiting::Signalling { reply, .. }) => {
                     let _ = reply.map(|reply| reply.send(delivered));

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use mimobox_protocol::{DecodeError, Decoder, Hello, Request, Response, encode};
+use mimobox_protocol::{DecodeError, Decoder, FileEntry, Hello, Request, Response, WatchMessage, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -12,6 +12,8 @@ pub(crate) fn check(bytes: &[u8]) {
     check_as::<Request>(bytes);
     check_as::<Response>(bytes);
     check_as::<Hello>(bytes);
+    check_as::<FileEntry>(bytes);
+    check_as::<WatchMessage>(bytes);
 }
 
 fn check_as<T: DeserializeOwned + Serialize + PartialEq + Debug>(bytes: &[u8]) {

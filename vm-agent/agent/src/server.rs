@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-use mimobox_protocol::{Request, Response};
+use mimobox_protocol::{Request, Response, SignalFailure, SpawnFailure};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{SIGCHLD, SigSet};
@@ -107,6 +107,12 @@ impl Server {
                 },
                 Request::Signal { id, process, signal } => {
                     Response::Signalled { id, delivered: self.processes.signal(process, signal) }
+                }
+                Request::Resize { id, .. } => {
+                    Response::Resized { id, resized: Err(SignalFailure::NotFound) }
+                }
+                Request::OpenTerminal { id, .. } | Request::File { id, .. } | Request::Save { id } => {
+                    Response::Refused { id, failure: SpawnFailure::Failed(Errno::ENOSYS as i32) }
                 }
             };
             self.connection.send(&response)?;

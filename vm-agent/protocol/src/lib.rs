@@ -24,15 +24,19 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod files;
 mod frame;
 mod hello;
 mod message;
 
+pub use files::{
+    ChangeKind, FileEntry, FileFailure, FileKind, FileOperation, FilePipe, WatchMessage, outcome,
+};
 pub use frame::{DecodeError, Decoder, EncodeError, MAX_FRAME, encode};
 pub use hello::{Hello, HelloError, VERSION};
 pub use message::{
     Command, ExitStatus, Limit, MAX_DESCRIPTORS, Request, Resource, Response, Signal, SignalFailure,
-    SpawnFailure, Stdin,
+    SpawnFailure, Stdin, TerminalSize,
 };
 
 /// The user that a command runs as where it names none, inside the sandbox.

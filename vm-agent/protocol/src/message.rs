@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::{FileOperation, FilePipe};
+
 /// Most descriptors that may travel with one frame: standard input, output and error of a spawn.
 pub const MAX_DESCRIPTORS: usize = 3;
 
@@ -29,16 +31,56 @@ pub enum Request {
         /// Which signal.
         signal: Signal,
     },
+    /// Start a command as the leader of a session on a terminal of its own, whose other end the agent holds and pumps
+    /// from and to the pipes that travel with the request. Answered as a spawn is. Its signals go to the whole session,
+    /// and with its end the whole session is killed. The end of its input hangs nothing up: a signal does.
+    OpenTerminal {
+        /// This request's number, and the process's from then on.
+        id: u32,
+        /// What to run.
+        command: Command,
+        /// The window's size at the start.
+        size: TerminalSize,
+    },
+    /// Change a terminal's size: its foreground processes get `SIGWINCH`. Answered by `Resized`.
+    Resize {
+        /// This request's number.
+        id: u32,
+        /// Which process's terminal.
+        process: u32,
+        /// The new size.
+        size: TerminalSize,
+    },
+    /// Do something with files, in a process of its own. Answered by `Started` or `Refused`; after `Started` comes
+    /// `Ended`, whose status says what came of it ([`outcome`](crate::outcome)).
+    File {
+        /// This request's number, and the process's from then on.
+        id: u32,
+        /// What to do.
+        operation: FileOperation,
+    },
+    /// Write what the sandbox's file system holds beyond its image to the pipe, as a tar, in a process of its own that may
+    /// read every file. Answered as an operation on files is.
+    Save {
+        /// This request's number, and the process's from then on.
+        id: u32,
+    },
 }
 
 impl Request {
-    /// How many descriptors travel with this frame, in the order standard input (if any), output, error.
+    /// How many descriptors travel with this frame. A spawn's are standard input (if any), output and error; a
+    /// terminal's are input and output; an operation on files has its pipe, if any.
     #[must_use]
     pub fn descriptors(&self) -> usize {
         match self {
             Self::Spawn { stdin: Stdin::Pipe, .. } => 3,
-            Self::Spawn { stdin: Stdin::Null, .. } => 2,
-            Self::Signal { .. } => 0,
+            Self::Spawn { stdin: Stdin::Null, .. } | Self::OpenTerminal { .. } => 2,
+            Self::Signal { .. } | Self::Resize { .. } => 0,
+            Self::File { operation, .. } => match operation.pipe() {
+                FilePipe::None => 0,
+                FilePipe::ToAgent | FilePipe::FromAgent => 1,
+            },
+            Self::Save { .. } => 1,
         }
     }
 }
@@ -72,6 +114,22 @@ pub enum Response {
         /// What came of it.
         delivered: Result<(), SignalFailure>,
     },
+    /// A terminal's size was changed, or not.
+    Resized {
+        /// The resize request's number.
+        id: u32,
+        /// What came of it.
+        resized: Result<(), SignalFailure>,
+    },
+}
+
+/// The size of a terminal's window, in characters: ioctl_tty(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalSize {
+    /// How wide.
+    pub columns: u16,
+    /// How high.
+    pub rows: u16,
 }
 
 /// What to run, with everything decided: the agent adds no defaults.
@@ -195,10 +253,10 @@ pub enum SpawnFailure {
     Failed(i32),
 }
 
-/// Why a signal was not delivered.
+/// Why a signal was not delivered, or a size not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum SignalFailure {
-    /// That process has ended, or never was.
+    /// That process has ended, or never was, or has no terminal.
     #[error("failed to find the process")]
     NotFound,
     /// Anything else. The number is for the operator's log, never for a guest.

@@ -5,8 +5,9 @@
 use std::path::PathBuf;
 
 use mimobox_protocol::{
-    Command, DecodeError, Decoder, EncodeError, ExitStatus, Hello, HelloError, Limit, MAX_FRAME, Request,
-    Resource, Response, Signal, SignalFailure, SpawnFailure, Stdin, VERSION, encode,
+    ChangeKind, Command, DecodeError, Decoder, EncodeError, ExitStatus, FileEntry, FileKind, FileOperation,
+    Hello, HelloError, Limit, MAX_FRAME, Request, Resource, Response, Signal, SignalFailure, SpawnFailure,
+    Stdin, TerminalSize, VERSION, WatchMessage, encode,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -47,7 +48,52 @@ fn requests() -> Vec<Request> {
     ];
     let least = Request::Spawn { id: u32::MAX, command: Command::default(), stdin: Stdin::Null };
     let signals = signals.into_iter().zip(2..).map(|(signal, id)| Request::Signal { id, process: 1, signal });
-    [spawn(), least].into_iter().chain(signals).collect()
+    let size = TerminalSize { columns: 80, rows: u16::MAX };
+    let terminal = [
+        Request::OpenTerminal { id: 20, command: Command::default(), size },
+        Request::Resize { id: 21, process: 20, size },
+    ];
+    let files = operations().into_iter().zip(30..).map(|(operation, id)| Request::File { id, operation });
+    [spawn(), least]
+        .into_iter()
+        .chain(signals)
+        .chain(terminal)
+        .chain(files)
+        .chain([Request::Save { id: 40 }])
+        .collect()
+}
+
+fn operations() -> [FileOperation; 8] {
+    let path = || "/home/sandbox/é".to_owned();
+    [
+        FileOperation::Read { path: path(), offset: u64::MAX, length: None },
+        FileOperation::Write { path: path(), mode: 0o644, length: Some(1), append: true },
+        FileOperation::Stat { path: path() },
+        FileOperation::ReadDirectory { path: path() },
+        FileOperation::MakeDirectory { path: path(), parents: true },
+        FileOperation::Rename { source: path(), target: String::new() },
+        FileOperation::Remove { path: path(), recursive: false },
+        FileOperation::Watch { path: path(), recursive: true },
+    ]
+}
+
+fn entries() -> Vec<FileEntry> {
+    let kinds = [FileKind::File, FileKind::Directory, FileKind::SymbolicLink, FileKind::Other];
+    let entry = |kind| FileEntry {
+        name: "é".into(),
+        kind,
+        size: u64::MAX,
+        mode: 0o7777,
+        modified_seconds: 1,
+        modified_nanoseconds: 999_999_999,
+    };
+    kinds.map(entry).to_vec()
+}
+
+fn watch_messages() -> Vec<WatchMessage> {
+    let kinds = [ChangeKind::Created, ChangeKind::Modified, ChangeKind::Removed, ChangeKind::Renamed];
+    let changes = kinds.map(|kind| WatchMessage::Changed { path: "/tmp/a".into(), kind });
+    [WatchMessage::Ready].into_iter().chain(changes).collect()
 }
 
 fn responses() -> Vec<Response> {
@@ -71,6 +117,7 @@ fn responses() -> Vec<Response> {
         Response::Signalled { id: u32::MAX, delivered: Ok(()) },
         Response::Signalled { id: 5, delivered: Err(SignalFailure::NotFound) },
         Response::Signalled { id: 6, delivered: Err(SignalFailure::Failed(i32::MAX)) },
+        Response::Resized { id: 21, resized: Ok(()) },
     ]
     .into_iter()
     .chain(refused)
@@ -95,17 +142,21 @@ fn every_message_survives() {
     assert_eq!(decode(&frames(&requests())), Ok(requests()));
     assert_eq!(decode(&frames(&responses())), Ok(responses()));
     assert_eq!(decode(&frames(&[Hello::OURS])), Ok(vec![Hello::OURS]));
+    assert_eq!(decode(&frames(&entries())), Ok(entries()));
+    assert_eq!(decode(&frames(&watch_messages())), Ok(watch_messages()));
 }
 
 /// If this fails, agents and hosts of before no longer understand those of now: raise the version, then write
 /// the files anew from what `frames` returns.
 #[test]
 fn the_bytes_of_this_version_stay_as_they_are() {
-    assert_eq!(VERSION, 1);
+    assert_eq!(VERSION, 2);
     for (name, bytes) in [
         ("requests", frames(&requests())),
         ("responses", frames(&responses())),
         ("hello", frames(&[Hello::OURS])),
+        ("entries", frames(&entries())),
+        ("watch", frames(&watch_messages())),
     ] {
         assert_eq!(std::fs::read(corpus(name)).unwrap(), bytes, "{name}");
     }
@@ -184,7 +235,7 @@ fn the_longest_frame_is_taken_and_a_longer_one_is_never_made() {
 
 #[test]
 fn an_unknown_variant_is_an_error() {
-    for body in [&[4][..], &[127], &[255, 255, 255, 255, 15], &[2, 0, 2, 0], &[3, 0, 2]] {
+    for body in [&[5][..], &[127], &[255, 255, 255, 255, 15], &[2, 0, 2, 0], &[3, 0, 2]] {
         let mut frame = u32::try_from(body.len()).unwrap().to_le_bytes().to_vec();
         frame.extend_from_slice(body);
         assert!(matches!(decode::<Response>(&frame), Err(DecodeError::Message(_))), "{body:?}");
@@ -197,7 +248,7 @@ fn only_this_version_is_agreed_with() {
         let frame = [&[5, 0, 0, 0], &bytes[..]].concat();
         decode::<Hello>(&frame).unwrap().remove(0).check()
     };
-    assert_eq!(hello(b"mimo\x01"), Ok(()));
-    assert_eq!(hello(b"mimo\x02"), Err(HelloError::OtherVersion { theirs: 2 }));
-    assert_eq!(hello(b"http\x01"), Err(HelloError::NotThisProtocol));
+    assert_eq!(hello(b"mimo\x02"), Ok(()));
+    assert_eq!(hello(b"mimo\x01"), Err(HelloError::OtherVersion { theirs: 1 }));
+    assert_eq!(hello(b"http\x02"), Err(HelloError::NotThisProtocol));
 }
