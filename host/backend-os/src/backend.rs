@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mimobox_agent_client::{Client, Options};
+#[cfg(feature = "weaken")]
+use mimobox_confine::Plan;
 use mimobox_confine::cgroup::{GroupLimits, Hierarchies, HostGroups};
 use mimobox_confine::launch::Program;
 use mimobox_confine::{Access, Filter, Status, compile_filters, detach_mount};
@@ -34,6 +36,22 @@ pub struct OsBackend {
     root: HostRoot,
     filters: Vec<Filter>,
     volumes: BTreeMap<String, Volume>,
+    #[cfg(feature = "weaken")]
+    weaken: fn(&mut Plan),
+}
+
+#[cfg(feature = "weaken")]
+impl OsBackend {
+    /// Lets `change` at the plan of every sandbox: only so can a test show that an attempt is stopped by the mechanism that
+    /// it takes away, and not by a mistake in the attempt.
+    pub fn weaken(&mut self, change: fn(&mut Plan)) {
+        self.weaken = change;
+    }
+
+    fn weakened(&self, mut plan: Plan) -> Plan {
+        (self.weaken)(&mut plan);
+        plan
+    }
 }
 
 impl OsBackend {
@@ -59,6 +77,8 @@ impl OsBackend {
             root: HostRoot::survey()?,
             filters: compile_filters()?,
             volumes,
+            #[cfg(feature = "weaken")]
+            weaken: |_| {},
         })
     }
 
@@ -67,6 +87,8 @@ impl OsBackend {
             return Err(CreateError::Image(grant.image.clone()));
         }
         let plan = plan::write(grant, &self.root, &self.filters)?;
+        #[cfg(feature = "weaken")]
+        let plan = self.weakened(plan);
         let volumes = grant.mounts.iter().map(|mount| self.volume(mount)).collect::<Result<_, _>>()?;
         let limits = GroupLimits {
             memory: grant.limits.memory,

@@ -30,6 +30,15 @@ impl OsHost {
 
     /// With this ceiling and these policies; none where the machine lacks what it takes.
     pub fn with(ceiling: Ceiling, policies: Vec<Arc<dyn Policy>>) -> Option<Self> {
+        Self::prepared(ceiling, policies, |_| {})
+    }
+
+    /// As [`OsHost::with`], after `prepare` has been at the backend.
+    pub fn prepared(
+        ceiling: Ceiling,
+        policies: Vec<Arc<dyn Policy>>,
+        prepare: impl FnOnce(&mut OsBackend),
+    ) -> Option<Self> {
         if !met(Requirement::Root) {
             return None;
         }
@@ -42,12 +51,14 @@ impl OsHost {
             config.volumes.insert(name.to_owned(), Volume { directory, access });
         }
         let audit = AuditLog::default();
+        let mut backend = OsBackend::new(config).unwrap();
+        prepare(&mut backend);
         let manager = Manager::new(Parts {
             ceiling,
             policies,
             policy_deadline: Duration::from_secs(1),
             audit: Arc::new(audit.clone()),
-            backends: vec![Arc::new(OsBackend::new(config).unwrap())],
+            backends: vec![Arc::new(backend)],
             name: unique_name(),
         });
         Some(Self { manager, audit, volumes })
