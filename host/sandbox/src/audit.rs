@@ -71,7 +71,7 @@ pub enum Entry<'a> {
         /// The code of the error that it ended with.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<&'a str>,
-        /// Bytes of standard input, output and error that passed.
+        /// Bytes of standard input, output and error, or of a file, that passed.
         #[serde(skip_serializing_if = "Option::is_none")]
         bytes: Option<Bytes>,
         /// How long it took.
@@ -113,9 +113,9 @@ pub struct RuleSpoke {
 /// How many bytes passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Bytes {
-    /// To the process.
+    /// To the process, or to the file.
     pub stdin: u64,
-    /// From its standard output.
+    /// From its standard output, or from the file.
     pub stdout: u64,
     /// From its standard error.
     pub stderr: u64,

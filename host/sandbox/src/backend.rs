@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::enforcement::Enforcement;
 use crate::error::Result;
+use crate::files::Files;
 use crate::grant::{Authorized, CommandGrant, SandboxGrant};
 use crate::spec::Isolation;
 
@@ -72,15 +73,21 @@ impl fmt::Debug for Created {
     }
 }
 
-/// One live sandbox. Dropping the last reference destroys it too, in the background; `destroy` says how that went.
+/// One live sandbox, with its files. Dropping the last reference destroys it too, in the background; `destroy` says how that went.
 #[async_trait]
-pub trait Instance: Send + Sync {
+pub trait Instance: Files {
     /// Starts a command in a process group of its own.
     ///
     /// # Errors
     /// `NotFound`, `PermissionDenied`, `IsADirectory`, `InvalidArgument` (not an executable format, no such user or
     /// directory), `LimitReached` (processes, arguments), `Gone`, `Failed`.
     async fn spawn(&self, grant: Authorized<CommandGrant>) -> Result<Spawned>;
+
+    /// Starts a command as the leader of a session on a terminal of its own. The grant's `stdin` means nothing here.
+    ///
+    /// # Errors
+    /// Those of `spawn`.
+    async fn open_terminal(&self, grant: Authorized<CommandGrant>, size: TerminalSize) -> Result<Opened>;
 
     /// What it uses now.
     async fn usage(&self) -> Result<Usage>;
@@ -124,6 +131,45 @@ impl fmt::Debug for Spawned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spawned").field("id", &self.id).finish_non_exhaustive()
     }
+}
+
+/// A session that was started.
+pub struct Opened {
+    /// Unique within its sandbox, among processes and sessions.
+    pub id: u32,
+    /// What is typed. Shutting it down, or dropping it, hangs nothing up.
+    pub input: Input,
+    /// What the terminal shows.
+    pub output: Output,
+    /// Signals and the end. `HangUp` closes the terminal, `Kill` ends all of the session.
+    pub control: Arc<dyn Control>,
+    /// The terminal.
+    pub terminal: Arc<dyn Terminal>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The hand on a terminal.
+#[async_trait]
+pub trait Terminal: Send + Sync {
+    /// Changes the window's size; the foreground processes get `SIGWINCH`.
+    ///
+    /// # Errors
+    /// `Gone`: the session has ended. `Failed`.
+    async fn resize(&self, size: TerminalSize) -> Result<()>;
+}
+
+/// The size of a terminal's window, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// How wide.
+    pub columns: u16,
+    /// How high.
+    pub rows: u16,
 }
 
 /// The hand on a running process. Dropping it does nothing: the domain kills what is to be killed.

@@ -1,4 +1,4 @@
-//! Counts the bytes that pass through a process's streams, for the audit log.
+//! Counts the bytes that pass through the streams of a process or of an operation on files, for the audit log.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use crate::authority::{Authority, Underway};
 use crate::backend::{ExitStatus, Input, Output};
 use crate::error::{Error, Result};
 
-/// What one command has used its streams for, and how it ended. Its end goes into the audit log when it is known and
+/// What one command or operation on files has used its streams for, and how it ended. Its end goes into the audit log when it is known and
 /// nobody holds a stream any more: only then is the count whole.
 pub(crate) struct Tally {
     authority: Arc<Authority>,
@@ -22,7 +22,7 @@ pub(crate) struct Tally {
     stdin: AtomicU64,
     stdout: AtomicU64,
     stderr: AtomicU64,
-    end: Mutex<Result<ExitStatus>>,
+    end: Mutex<Result<Option<ExitStatus>>>,
 }
 
 impl Tally {
@@ -31,8 +31,8 @@ impl Tally {
         Arc::new(Self { authority, underway, stdin: 0.into(), stdout: 0.into(), stderr: 0.into(), end })
     }
 
-    /// Says how the command ended and lets go of the tally.
-    pub(crate) fn settle(self: Arc<Self>, end: Result<ExitStatus>) {
+    /// Says how it ended, with a command's status, and lets go of the tally.
+    pub(crate) fn settle(self: Arc<Self>, end: Result<Option<ExitStatus>>) {
         *self.end.lock() = end;
     }
 
@@ -56,7 +56,7 @@ impl Drop for Tally {
             stdout: self.stdout.load(Ordering::Relaxed),
             stderr: self.stderr.load(Ordering::Relaxed),
         };
-        let end = self.end.get_mut().clone().map(Some);
+        let end = self.end.get_mut().clone();
         // It is over: there is nothing left to refuse. The operator's log has the failure, and a sink that fails refuses
         // whatever is asked next.
         let _ = self.authority.finished(&self.underway, &end, Some(bytes));

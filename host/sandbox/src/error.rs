@@ -76,6 +76,14 @@ impl Error {
         Self::Failed(id)
     }
 
+    /// The error of this crate in an error of a stream; a failure where there is none.
+    pub fn from_io(error: &std::io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
+            Some(error) => error.clone(),
+            None => Self::failed(error),
+        }
+    }
+
     /// Whether the sandbox is of unknown state after this error, so that nothing but its destruction makes sense.
     ///
     /// Exhaustive on purpose: a new error forces a decision here.

@@ -16,10 +16,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::watch;
 
 use crate::audit::{AuditFailure, AuditSink, Entry};
-use crate::backend::{Backend, Control, Created, ExitStatus, Instance, SandboxId, Signal, Spawned, Usage};
+use crate::backend::{
+    Backend, Control, Created, ExitStatus, Input, Instance, Opened, Output, SandboxId, Signal, Spawned,
+    TerminalSize, Usage,
+};
 use crate::ceiling::{Access, Ceiling};
 use crate::enforcement::{Enforcement, EnforcementStatus};
 use crate::error::{Error, Result};
+use crate::files::{
+    Changes, FileEntry, FileTask, Files, MakeDirectory, ReadFile, Remove, Rename, Watch, WriteFile,
+};
 use crate::grant::{Authorized, CommandGrant, SandboxGrant};
 use crate::limits::GrantedLimits;
 use crate::spec::Isolation;
@@ -123,6 +129,41 @@ impl Default for FakeInstance {
 }
 
 #[async_trait]
+impl Files for FakeInstance {
+    async fn read_file(&self, _grant: Authorized<ReadFile>) -> Result<FileTask<Output>> {
+        Err(Error::Unsupported("read-file".into()))
+    }
+
+    async fn write_file(&self, _grant: Authorized<WriteFile>) -> Result<FileTask<Input>> {
+        Err(Error::Unsupported("write-file".into()))
+    }
+
+    async fn file_entry(&self, _path: Authorized<String>) -> Result<FileEntry> {
+        Err(Error::Unsupported("file-entry".into()))
+    }
+
+    async fn read_directory(&self, _path: Authorized<String>) -> Result<Vec<FileEntry>> {
+        Err(Error::Unsupported("read-directory".into()))
+    }
+
+    async fn make_directory(&self, _grant: Authorized<MakeDirectory>) -> Result<()> {
+        Err(Error::Unsupported("make-directory".into()))
+    }
+
+    async fn rename(&self, _grant: Authorized<Rename>) -> Result<()> {
+        Err(Error::Unsupported("rename".into()))
+    }
+
+    async fn remove(&self, _grant: Authorized<Remove>) -> Result<()> {
+        Err(Error::Unsupported("remove".into()))
+    }
+
+    async fn watch(&self, _grant: Authorized<Watch>) -> Result<FileTask<Changes>> {
+        Err(Error::Unsupported("watch".into()))
+    }
+}
+
+#[async_trait]
 impl Instance for FakeInstance {
     async fn spawn(&self, grant: Authorized<CommandGrant>) -> Result<Spawned> {
         if *self.mode.borrow() == Mode::Gone {
@@ -158,6 +199,10 @@ impl Instance for FakeInstance {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let control = Arc::new(FakeControl { signal, ended: Mutex::new(Some(ended)) });
         Ok(Spawned { id, stdin, stdout: Box::pin(stdout), stderr: Box::pin(stderr), control })
+    }
+
+    async fn open_terminal(&self, _grant: Authorized<CommandGrant>, _size: TerminalSize) -> Result<Opened> {
+        Err(Error::Unsupported("open-terminal".into()))
     }
 
     async fn usage(&self) -> Result<Usage> {

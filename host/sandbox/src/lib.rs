@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Manager ─ begin ─► Run ─ create ─► Sandbox ─ spawn ─► Process
-//!    │ ceiling ∩ policies ─► audit log ─► Authorized<grant>
-//!    ▼
+//!    │ ceiling ∩ policies ─► audit log ─► Authorized<grant>     ├ open_terminal ─► Session
+//!    ▼                                                         └ read_file … ─► Reading, Writing, Watching
 //! trait Backend ─ create ─► trait Instance ─ spawn ─► streams and trait Control
 //! ```
 //!
@@ -23,6 +23,7 @@ mod enforcement;
 mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod files;
 mod grant;
 mod lifecycle;
 mod limits;
@@ -33,25 +34,33 @@ mod policy;
 mod process;
 mod run;
 mod sandbox;
+mod session;
 mod spec;
+mod start;
 mod validate;
 
 pub use audit::{AuditFailure, AuditSink, Bytes, Change, Decision, Entry, RuleSpoke};
 pub use backend::{
-    Backend, Control, Created, ExitStatus, Input, Instance, Output, SandboxId, Signal, Spawned, Usage,
+    Backend, Control, Created, ExitStatus, Input, Instance, Opened, Output, SandboxId, Signal, Spawned,
+    Terminal, TerminalSize, Usage,
 };
 pub use ceiling::{Access, Ceiling};
 pub use enforcement::{Enforcement, EnforcementStatus};
 pub use error::{Denial, Error, FailureId, Result};
+pub use files::{
+    ChangeKind, Changes, FileChange, FileEntry, FileKind, FileTask, Files, MakeDirectory, ReadFile, Reading,
+    Remove, Rename, Watch, Watching, Work, WriteFile, Writing,
+};
 pub use grant::{Authorized, CommandGrant, SandboxGrant};
 pub use lifecycle::State;
 pub use limits::{GrantedLimits, Limits};
 pub use manager::{Manager, Parts};
 pub use policy::{
-    Creation, Effect, Event, Execution, History, Narrowing, Operation, Policy, PolicyFailure, Subject,
-    Verdict,
+    Creation, Effect, Event, Execution, File, FileAccess, History, Narrowing, Operation, Policy,
+    PolicyFailure, Subject, Verdict,
 };
 pub use process::Process;
 pub use run::Run;
 pub use sandbox::{Finished, Sandbox};
+pub use session::Session;
 pub use spec::{Command, EgressRule, Isolation, Mount, Spec, Variable};

@@ -84,6 +84,8 @@ pub enum Operation {
     Create(Creation),
     /// Run a command.
     Execute(Execution),
+    /// Do something with a file. A rename is two: one of each path.
+    File(File),
     /// Send this signal to a process group.
     Signal(u8),
 }
@@ -94,6 +96,7 @@ impl Operation {
         match self {
             Self::Create(_) => "create",
             Self::Execute(_) => "execute",
+            Self::File(_) => "file",
             Self::Signal(_) => "signal",
         }
     }
@@ -136,6 +139,29 @@ pub struct Execution {
     pub user: Option<String>,
     /// Whether it gets a terminal.
     pub terminal: bool,
+}
+
+/// A file, and what is to be done with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct File {
+    /// Absolute, as asked for: links in it are the sandbox's.
+    pub path: String,
+    /// What for.
+    pub access: FileAccess,
+}
+
+/// What is done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileAccess {
+    /// Its bytes, its entry, or the list of a directory.
+    Read,
+    /// New bytes, a new directory, or a new name.
+    Write,
+    /// Its end, or the end of its old name.
+    Remove,
+    /// Word of its changes.
+    Watch,
 }
 
 /// A policy's answer.

@@ -77,7 +77,7 @@ impl Process {
         let watched = process.clone();
         tokio::spawn(async move {
             let end = watched.until_ended(deadline, &lifecycle).await;
-            tally.settle(end.clone());
+            tally.settle(end.clone().map(Some));
             ended_writer.send_replace(Some(end));
         });
         process

@@ -6,20 +6,19 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout_at};
 
 use crate::authority::event;
 use crate::backend::{ExitStatus, Instance, Output, SandboxId, Signal, Usage};
 use crate::enforcement::Enforcement;
 use crate::error::{Error, Result};
+use crate::files::Places;
 use crate::grant::SandboxGrant;
 use crate::lifecycle::{Lifecycle, State};
 use crate::narrow;
-use crate::policy::{Execution, Operation, Subject};
+use crate::policy::{Operation, Subject};
 use crate::process::Process;
 use crate::run::Owner;
 use crate::spec::{Command, Isolation};
-use crate::validate;
 
 /// How much of a stream is read at once.
 const CHUNK: usize = 64 * 1024;
@@ -36,15 +35,17 @@ struct Inner {
     instance: Arc<dyn Instance>,
     lifecycle: Lifecycle,
     owner: Arc<Owner>,
-    processes: Mutex<Processes>,
+    processes: Arc<Mutex<Table>>,
+    files: Places,
 }
 
+/// The processes of a sandbox.
 #[derive(Default)]
-struct Processes {
+pub(crate) struct Table {
     /// Authorized and about to start.
-    starting: u32,
+    pub(crate) starting: u32,
     /// Those that run, and detached ones that have ended and may still be attached to.
-    known: BTreeMap<u32, Process>,
+    pub(crate) known: BTreeMap<u32, Process>,
 }
 
 /// What a command left when it ended.
@@ -79,8 +80,8 @@ impl Sandbox {
         lifecycle: Lifecycle,
         owner: Arc<Owner>,
     ) -> Self {
-        let processes = Mutex::default();
-        Self(Arc::new(Inner { id, grant, labels, enforcement, instance, lifecycle, owner, processes }))
+        let (processes, files) = Default::default();
+        Self(Arc::new(Inner { id, grant, labels, enforcement, instance, lifecycle, owner, processes, files }))
     }
 
     /// Unique within the host and its audit log.
@@ -185,69 +186,6 @@ impl Sandbox {
         Ok(Finished { stdout, stderr, status, elapsed: since.elapsed() })
     }
 
-    /// Starts a command. Its standard input is a pipe where `stdin`, and closed otherwise.
-    ///
-    /// # Errors
-    /// `Denied`, `InvalidArgument`, `NotFound`, `PermissionDenied`, `IsADirectory`, `LimitReached`, `TimedOut`, `Gone`,
-    /// `Poisoned`, `Failed`.
-    pub async fn spawn(&self, command: Command, stdin: bool) -> Result<Process> {
-        // A start is never cut short: where nobody waits for it any more, there may be a process all the same, and the log
-        // is owed its end.
-        let sandbox = self.clone();
-        let start = tokio::spawn(async move { sandbox.start(command, stdin).await.map(Unclaimed::new) });
-        match start.await {
-            Ok(started) => started?.claim().ok_or(Error::Gone),
-            Err(panicked) => Err(Error::failed(&panicked)),
-        }
-    }
-
-    async fn start(&self, command: Command, stdin: bool) -> Result<Process> {
-        validate::command(&command)?;
-        self.state().admits_command()?;
-        let inner = &self.0;
-        let owner = &inner.owner;
-        let place = StartingPlace::take(inner)?;
-        // The deadline runs from here: it covers the policies and the start too.
-        let asked = Instant::now();
-        let event = event(self.subject(), Operation::Execute(self.execution(&command)), owner.history());
-        let ceiling = owner.ceiling().admit_command(&command, &inner.grant.environment, stdin);
-        let (grant, underway) = owner.authorize(event, ceiling, narrow::command).await?;
-        owner.count_command();
-        let deadline = asked.checked_add(grant.timeout);
-        let started = async {
-            // Policies take time, and the sandbox may have gone meanwhile.
-            self.state().admits_command()?;
-            inner.instance.spawn(grant).await
-        };
-        let spawned = match deadline {
-            Some(deadline) => match timeout_at(deadline, started).await {
-                Ok(spawned) => spawned,
-                Err(_) => {
-                    // Whether it runs or not is not known.
-                    inner.lifecycle.poison().await;
-                    Err(Error::TimedOut)
-                }
-            },
-            None => started.await,
-        };
-        let spawned = match spawned {
-            Ok(spawned) => spawned,
-            Err(error) => {
-                if error.poisons() {
-                    inner.lifecycle.poison().await;
-                }
-                owner.authority().finished(&underway, &Err(error.clone()), None)?;
-                return Err(error);
-            }
-        };
-        let authority = owner.authority().clone();
-        let process =
-            Process::watch(spawned, command, deadline, inner.lifecycle.clone(), authority, underway);
-        place.fill(process.clone());
-        self.forget_when_ended(process.clone());
-        Ok(process)
-    }
-
     /// The processes that run, and detached ones that nobody has attached to.
     ///
     /// # Errors
@@ -305,21 +243,7 @@ impl Sandbox {
         sent
     }
 
-    /// An ended process leaves the table, unless it was detached and its output waits for somebody.
-    fn forget_when_ended(&self, process: Process) {
-        let sandbox = Arc::downgrade(&self.0);
-        tokio::spawn(async move {
-            let _ = process.wait().await;
-            let Some(sandbox) = sandbox.upgrade() else { return };
-            // Asked under the lock: it may be detached at this very moment.
-            let mut processes = sandbox.processes.lock();
-            if !process.is_detached() {
-                processes.known.remove(&process.id());
-            }
-        });
-    }
-
-    fn subject(&self) -> Subject {
+    pub(crate) fn subject(&self) -> Subject {
         Subject {
             sandbox: Some(self.0.id.to_string()),
             isolation: Some(self.0.grant.isolation.to_string()),
@@ -328,61 +252,24 @@ impl Sandbox {
         }
     }
 
-    fn execution(&self, command: &Command) -> Execution {
-        Execution {
-            program: command.program.clone(),
-            arguments: command.arguments.clone(),
-            environment: self.0.grant.environment.iter().chain(&command.environment).cloned().collect(),
-            directory: command.directory.clone(),
-            user: command.user.clone(),
-            terminal: false,
-        }
-    }
-}
-
-/// A place among the commands that may run at once.
-struct StartingPlace<'a>(&'a Inner);
-
-impl<'a> StartingPlace<'a> {
-    fn take(inner: &'a Inner) -> Result<Self> {
-        let mut processes = inner.processes.lock();
-        let busy = processes.known.len().saturating_add(processes.starting as usize);
-        if busy >= inner.owner.ceiling().commands as usize {
-            return Err(Error::LimitReached("commands at once in a sandbox".into()));
-        }
-        processes.starting += 1;
-        Ok(Self(inner))
+    pub(crate) fn owner(&self) -> &Arc<Owner> {
+        &self.0.owner
     }
 
-    fn fill(self, process: Process) {
-        self.0.processes.lock().known.insert(process.id(), process);
-    }
-}
-
-impl Drop for StartingPlace<'_> {
-    fn drop(&mut self) {
-        self.0.processes.lock().starting -= 1;
-    }
-}
-
-/// A process that was started for somebody who may be gone by now. Dropped, it is killed.
-struct Unclaimed(Option<Process>);
-
-impl Unclaimed {
-    fn new(process: Process) -> Self {
-        Self(Some(process))
+    pub(crate) fn lifecycle(&self) -> &Lifecycle {
+        &self.0.lifecycle
     }
 
-    fn claim(mut self) -> Option<Process> {
-        self.0.take()
+    pub(crate) fn instance(&self) -> &dyn Instance {
+        self.0.instance.as_ref()
     }
-}
 
-impl Drop for Unclaimed {
-    fn drop(&mut self) {
-        if let Some(process) = &self.0 {
-            process.abandon();
-        }
+    pub(crate) fn file_places(&self) -> &Places {
+        &self.0.files
+    }
+
+    pub(crate) fn table(&self) -> &Arc<Mutex<Table>> {
+        &self.0.processes
     }
 }
 

@@ -94,6 +94,12 @@ pub(crate) fn spec(spec: &Spec) -> Result<()> {
     duration("lifetime", spec.lifetime)
 }
 
+/// A path of a file: absolute, and no longer than Linux takes.
+pub(crate) fn path(path: &str) -> Result<()> {
+    text("path", path, MAX_PATH)?;
+    absolute("path", path)
+}
+
 fn target(target: &str) -> Result<()> {
     text("mount target", target, MAX_PATH)?;
     absolute("mount target", target)?;

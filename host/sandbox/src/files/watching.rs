@@ -1,0 +1,38 @@
+//! A file or directory that is being watched.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+
+use super::work::Supervised;
+use super::{Changes, FileChange};
+use crate::error::Result;
+
+/// Changes, in order. It ends when the watched path is gone, or with an error. Dropping it stops the watching; not reading
+/// it loses nothing until the kernel's queue is full, which is an error then.
+pub struct Watching {
+    changes: Changes,
+    _supervised: Supervised,
+}
+
+impl Watching {
+    pub(super) fn new(changes: Changes, supervised: Supervised) -> Self {
+        Self { changes, _supervised: supervised }
+    }
+}
+
+impl Stream for Watching {
+    type Item = Result<FileChange>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.changes.as_mut().poll_next(cx)
+    }
+}
+
+impl fmt::Debug for Watching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watching").finish_non_exhaustive()
+    }
+}
