@@ -1,18 +1,22 @@
 //! The client: what the rest of the host asks of an agent.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mimobox_protocol::{Command, Hello, Request, Signal, SpawnFailure, Stdin};
+use mimobox_protocol::{
+    Command, ExitStatus, FileOperation, FilePipe, Hello, Request, Signal, SpawnFailure, Stdin, TerminalSize,
+};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout;
 
 use crate::connection::{self, Closing, Connection, Inbox, SendError};
-use crate::pipe::Pipes;
-use crate::process::{Ended, Spawned};
-use crate::requests::Waiting;
+use crate::files::{FileEnd, FileTask};
+use crate::pipe::{Pipes, input, output};
+use crate::process::{Ended, Opened, Spawned};
+use crate::requests::{Orphan, Waiting};
 use crate::{ClientError, ConnectError, Disconnect, SignalError, SpawnError};
 
 /// How a [`Client`] behaves.
@@ -75,18 +79,78 @@ impl Client {
 
     async fn spawn_and_wait(&self, command: Command, stdin: Stdin) -> Result<Spawned, SpawnError> {
         let permit = self.permit().await?;
-        let (reply, answer) = oneshot::channel();
-        let (ended, end) = oneshot::channel();
-        let ended_future = Ended::new(end);
-        let Pipes { host, sandbox } = Pipes::new(stdin, &ended_future).map_err(SpawnError::Pipe)?;
+        let (settle, end) = oneshot::channel();
+        let ended = Ended::new(end);
+        let Pipes { host, sandbox } = Pipes::new(stdin, &ended).map_err(SpawnError::Pipe)?;
+        let request = |id| Request::Spawn { id, command, stdin };
+        let id = self.start(permit, request, sandbox, settle).await?;
+        Ok(Spawned { id, stdin: host.stdin, stdout: host.stdout, stderr: host.stderr, ended })
+    }
 
-        let id = self.connection().requests.add(Waiting::Spawning {
-            reply: Some(reply),
-            ended,
-            _permit: permit,
-        })?;
+    /// Starts a command on a terminal of its own. Otherwise as [`Client::spawn`].
+    ///
+    /// # Errors
+    /// As for [`Client::spawn`].
+    pub async fn open_terminal(&self, command: Command, size: TerminalSize) -> Result<Opened, SpawnError> {
+        let opened = timeout(self.answer_timeout, self.open_and_wait(command, size)).await;
+        opened.unwrap_or(Err(ClientError::Unresponsive.into()))
+    }
+
+    async fn open_and_wait(&self, command: Command, size: TerminalSize) -> Result<Opened, SpawnError> {
+        let permit = self.permit().await?;
+        let (settle, end) = oneshot::channel();
+        let ended = Ended::new(end);
+        let (input, theirs_in) = input(&ended).map_err(SpawnError::Pipe)?;
+        let (output, theirs_out) = output(&ended).map_err(SpawnError::Pipe)?;
+        let request = |id| Request::OpenTerminal { id, command, size };
+        let id = self.start(permit, request, vec![theirs_in, theirs_out], settle).await?;
+        Ok(Opened { id, input, output, ended })
+    }
+
+    /// Begins an operation on files. Dropping the future before that stops it; dropping the [`FileTask`] does not.
+    ///
+    /// # Errors
+    /// As for [`Client::spawn`].
+    pub async fn begin_file(&self, operation: FileOperation) -> Result<FileTask, SpawnError> {
+        let begun = timeout(self.answer_timeout, self.begin_and_wait(operation)).await;
+        begun.unwrap_or(Err(ClientError::Unresponsive.into()))
+    }
+
+    async fn begin_and_wait(&self, operation: FileOperation) -> Result<FileTask, SpawnError> {
+        let permit = self.permit().await?;
+        let (settle, end) = oneshot::channel();
+        let ended = Ended::new(end);
+        let mut theirs = Vec::new();
+        let pipe = match operation.pipe() {
+            FilePipe::None => FileEnd::None,
+            FilePipe::ToAgent => {
+                let (input, read) = input(&ended).map_err(SpawnError::Pipe)?;
+                theirs.push(read);
+                FileEnd::Input(input)
+            }
+            FilePipe::FromAgent => {
+                let (output, write) = output(&ended).map_err(SpawnError::Pipe)?;
+                theirs.push(write);
+                FileEnd::Output(output)
+            }
+        };
+        let id = self.start(permit, |id| Request::File { id, operation }, theirs, settle).await?;
+        Ok(FileTask { id, pipe, ended })
+    }
+
+    /// Sends a request that starts something, and waits for the answer.
+    async fn start(
+        &self,
+        permit: OwnedSemaphorePermit,
+        request: impl FnOnce(u32) -> Request,
+        descriptors: Vec<OwnedFd>,
+        ended: oneshot::Sender<ExitStatus>,
+    ) -> Result<u32, SpawnError> {
+        let (reply, answer) = oneshot::channel();
+        let waiting = Waiting::Spawning { reply: Some(reply), ended, _permit: permit };
+        let id = self.connection().requests.add(waiting)?;
         let mut unclaimed = Unclaimed { connection: self.connection(), id: Some(id) };
-        match self.connection().send(&Request::Spawn { id, command, stdin }, sandbox) {
+        match self.connection().send(&request(id), descriptors) {
             Ok(()) => {}
             Err(SendError::TooLong) => {
                 self.connection().requests.withdraw(id);
@@ -96,7 +160,7 @@ impl Client {
         }
         answer.await.map_err(|_| ClientError::Gone)??;
         unclaimed.id = None;
-        Ok(Spawned { id, stdin: host.stdin, stdout: host.stdout, stderr: host.stderr, ended: ended_future })
+        Ok(id)
     }
 
     /// Sends a signal to all of a process's group.
@@ -104,18 +168,29 @@ impl Client {
     /// # Errors
     /// If the process has ended, or the agent cannot be talked to.
     pub async fn signal(&self, process: u32, signal: Signal) -> Result<(), SignalError> {
-        let signalled = timeout(self.answer_timeout, self.signal_and_wait(process, signal)).await;
+        let signalled =
+            timeout(self.answer_timeout, self.ask(|id| Request::Signal { id, process, signal })).await;
         signalled.unwrap_or(Err(ClientError::Unresponsive.into()))
     }
 
-    async fn signal_and_wait(&self, process: u32, signal: Signal) -> Result<(), SignalError> {
+    /// Changes the size of a terminal.
+    ///
+    /// # Errors
+    /// As for [`Client::signal`].
+    pub async fn resize(&self, process: u32, size: TerminalSize) -> Result<(), SignalError> {
+        let resized =
+            timeout(self.answer_timeout, self.ask(|id| Request::Resize { id, process, size })).await;
+        resized.unwrap_or(Err(ClientError::Unresponsive.into()))
+    }
+
+    /// Sends a request about a process, of fixed length, and waits for the answer.
+    async fn ask(&self, request: impl FnOnce(u32) -> Request) -> Result<(), SignalError> {
         let permit = self.permit().await?;
         let (reply, answer) = oneshot::channel();
-        let waiting = Waiting::Signalling { reply: Some(reply), _permit: Some(permit) };
+        let waiting = Waiting::Asking { reply: Some(reply), _permit: Some(permit) };
         let id = self.connection().requests.add(waiting)?;
         // Its length is fixed, so that only the connection can fail.
-        let sent = self.connection().send(&Request::Signal { id, process, signal }, Vec::new());
-        sent.map_err(|_| ClientError::Gone)?;
+        self.connection().send(&request(id), Vec::new()).map_err(|_| ClientError::Gone)?;
         Ok(answer.await.map_err(|_| ClientError::Gone)??)
     }
 
@@ -125,6 +200,11 @@ impl Client {
     /// As for [`Client::signal`].
     pub async fn kill(&self, process: u32) -> Result<(), SignalError> {
         self.signal(process, Signal::Kill).await
+    }
+
+    /// Kills what nobody waits for any more.
+    pub(crate) fn kill_unattended(&self, process: u32) {
+        self.connection().kill(Orphan(process));
     }
 
     /// Closes the connection: the agent exits, and the kernel ends every process of its sandbox.

@@ -60,7 +60,7 @@ impl Connection {
     /// Kills a process that nobody waits for.
     pub(crate) fn kill(&self, Orphan(process): Orphan) {
         // Where this fails the connection is closed, and with it the process has ended.
-        if let Ok(id) = self.requests.add(Waiting::Signalling { reply: None, _permit: None }) {
+        if let Ok(id) = self.requests.add(Waiting::Asking { reply: None, _permit: None }) {
             let _ = self.send(&Request::Signal { id, process, signal: Signal::Kill }, Vec::new());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use mimobox_protocol::{DecodeError, HelloError, SignalFailure, SpawnFailure};
+use mimobox_protocol::{DecodeError, FileFailure, HelloError, SignalFailure, SpawnFailure};
 
 /// The agent cannot be talked to. Whatever was asked may have happened or not: the sandbox's state is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +52,32 @@ pub enum SignalError {
     /// The agent says why.
     #[error(transparent)]
     Refused(#[from] SignalFailure),
+    /// The agent cannot be talked to.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// An operation on files was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It failed, inside the sandbox.
+    #[error(transparent)]
+    Failed(#[from] FileFailure),
+    /// It was not begun.
+    #[error(transparent)]
+    NotBegun(#[from] SpawnError),
+    /// What came over its pipe could not be read.
+    #[error("failed to read an answer from a pipe")]
+    Read(#[source] io::Error),
+    /// What came over its pipe is no answer.
+    #[error("failed to understand an answer from a pipe")]
+    Malformed(#[source] DecodeError),
+    /// The answer ends in the middle of a message, or is none at all.
+    #[error("failed to understand an answer from a pipe: it is cut short")]
+    CutShort,
+    /// There is more than this host takes.
+    #[error("failed to list a directory: it has more than {0} bytes of entries")]
+    TooLong(usize),
     /// The agent cannot be talked to.
     #[error(transparent)]
     Client(#[from] ClientError),

@@ -5,9 +5,9 @@
 //! along with the request, so their bytes never pass through the agent or this connection.
 //!
 //! ```text
-//!   Client::spawn ──┐                     ┌─► Spawned { stdin, stdout, stderr, ended }
-//!   Client::signal ─┴─► outbox ─► socket ─┤
-//!                                         └─► one task a connection: reads answers, wakes who waits
+//!   Client::spawn ──────┐                     ┌─► Spawned { stdin, stdout, stderr, ended }
+//!   Client::begin_file ─┼─► outbox ─► socket ─┼─► FileTask { pipe, ended }
+//!   Client::signal ─────┘                     └─► one task a connection: reads answers, wakes who waits
 //! ```
 //!
 //! Everything that the agent sends is hostile. What is malformed, unasked for or too much closes the connection;
@@ -19,15 +19,18 @@
 mod client;
 mod connection;
 mod error;
+mod files;
 mod outbox;
 mod pipe;
 mod process;
 mod requests;
 
 pub use client::{Client, Options};
-pub use error::{ClientError, ConnectError, Disconnect, SignalError, SpawnError};
+pub use error::{ClientError, ConnectError, Disconnect, FileError, SignalError, SpawnError};
+pub use files::{FileEnd, FileTask, Watch};
 pub use mimobox_protocol::{
-    Command, ExitStatus, Limit, Resource, Signal, SignalFailure, SpawnFailure, Stdin,
+    ChangeKind, Command, ExitStatus, FileEntry, FileFailure, FileKind, FileOperation, Limit, Resource,
+    Signal, SignalFailure, SpawnFailure, Stdin, TerminalSize, WatchMessage,
 };
 pub use pipe::{Input, Output};
-pub use process::{Ended, Spawned};
+pub use process::{Ended, Opened, Spawned};

@@ -41,21 +41,33 @@ impl Pipes {
         let stdin = match stdin {
             Stdin::Null => None,
             Stdin::Pipe => {
-                let (read, write) = pipe()?;
-                fchmod(&read, Mode::RUSR | Mode::WUSR | Mode::ROTH)?;
+                let (stdin, read) = input(ended)?;
                 sandbox.push(read);
-                Some(Input::new(write, ended.clone())?)
+                Some(stdin)
             }
         };
         let mut output = || {
-            let (read, write) = pipe()?;
-            fchmod(&write, Mode::RUSR | Mode::WUSR | Mode::WOTH)?;
+            let (output, write) = output(ended)?;
             sandbox.push(write);
-            Output::new(read, ended.clone())
+            Ok::<_, io::Error>(output)
         };
         let (stdout, stderr) = (output()?, output()?);
         Ok(Self { host: HostEnds { stdin, stdout, stderr }, sandbox })
     }
+}
+
+/// A way in: the host's end, and the one that travels. The sandbox's users may open that again, through `/proc/self/fd`.
+pub(crate) fn input(ended: &Ended) -> io::Result<(Input, OwnedFd)> {
+    let (read, write) = pipe()?;
+    fchmod(&read, Mode::RUSR | Mode::WUSR | Mode::ROTH)?;
+    Ok((Input::new(write, ended.clone())?, read))
+}
+
+/// A way out: the host's end, and the one that travels. The sandbox's users may open that again, through `/proc/self/fd`.
+pub(crate) fn output(ended: &Ended) -> io::Result<(Output, OwnedFd)> {
+    let (read, write) = pipe()?;
+    fchmod(&write, Mode::RUSR | Mode::WUSR | Mode::WOTH)?;
+    Ok((Output::new(read, ended.clone())?, write))
 }
 
 /// A pipe's read end and write end.

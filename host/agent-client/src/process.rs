@@ -1,4 +1,4 @@
-//! A running process as the host sees it: three pipes and an end.
+//! A running process as the host sees it: its pipes and an end.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -21,6 +21,19 @@ pub struct Spawned {
     pub stdout: Output,
     /// Its standard error.
     pub stderr: Output,
+    /// Its end.
+    pub ended: Ended,
+}
+
+/// A session that was started. Dropping this leaves it running.
+#[derive(Debug)]
+pub struct Opened {
+    /// The number by which [`Client::signal`](crate::Client::signal) and [`Client::resize`](crate::Client::resize) know it.
+    pub id: u32,
+    /// What is typed. Closing it hangs nothing up.
+    pub input: Input,
+    /// What the terminal shows.
+    pub output: Output,
     /// Its end.
     pub ended: Ended,
 }

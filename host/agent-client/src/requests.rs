@@ -3,7 +3,7 @@
 //! ```text
 //!   Spawning ── Started ──► Running ── Ended ──► (done)
 //!      └─────── Refused ──► (done)
-//!   Signalling ── Signalled ──► (done)
+//!   Asking ── Signalled, Resized ──► (done)
 //! ```
 
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ pub(crate) enum Waiting {
     Running {
         ended: oneshot::Sender<ExitStatus>,
     },
-    Signalling {
+    Asking {
         /// None if nobody wants to know.
         reply: Option<oneshot::Sender<Result<(), SignalFailure>>>,
         /// None if it was the client's own.
@@ -82,7 +82,7 @@ impl Requests {
                 None
             }
             Waiting::Running { .. } => Some(Orphan(id)),
-            Waiting::Signalling { .. } => None,
+            Waiting::Asking { .. } => None,
         }
     }
 
@@ -118,14 +118,15 @@ impl Requests {
                 }
                 _ => Err(Disconnect::UnexpectedAnswer { id }),
             },
-            Response::Resized { id, .. } => Err(Disconnect::UnexpectedAnswer { id }),
-            Response::Signalled { id, delivered } => match table.open.remove(&id) {
-                Some(Waiting::Signalling { reply, .. }) => {
-                    let _ = reply.map(|reply| reply.send(delivered));
-                    Ok(None)
+            Response::Signalled { id, delivered: answer } | Response::Resized { id, resized: answer } => {
+                match table.open.remove(&id) {
+                    Some(Waiting::Asking { reply, .. }) => {
+                        let _ = reply.map(|reply| reply.send(answer));
+                        Ok(None)
+                    }
+                    _ => Err(Disconnect::UnexpectedAnswer { id }),
                 }
-                _ => Err(Disconnect::UnexpectedAnswer { id }),
-            },
+            }
         }
     }
 

@@ -1,9 +1,9 @@
 //! From a granted command to what the agent is told, and from its answers to the domain's.
 
 use mimobox_agent_client::{ClientError, Command, Limit, Resource, SignalError, SpawnError, SpawnFailure};
-use mimobox_agent_client::{Signal as AgentSignal, SignalFailure};
+use mimobox_agent_client::{Signal as AgentSignal, SignalFailure, TerminalSize as AgentSize};
 use mimobox_protocol::{SANDBOX_HOME, SANDBOX_NAME};
-use mimobox_sandbox::{CommandGrant, Error, Signal};
+use mimobox_sandbox::{CommandGrant, Error, Signal, TerminalSize};
 
 /// What every command finds in its environment unless grant or policy say otherwise.
 const DEFAULTS: [(&str, &str); 5] = [
@@ -13,6 +13,9 @@ const DEFAULTS: [(&str, &str); 5] = [
     ("PATH", "/usr/local/bin:/usr/bin:/bin"),
     ("USER", SANDBOX_NAME),
 ];
+
+/// What every terminal of today understands, and every image's terminfo has: terminfo(5).
+const DEFAULT_TERMINAL: &str = "xterm";
 
 /// The command with everything decided.
 pub(crate) fn of(grant: CommandGrant) -> Command {
@@ -37,6 +40,21 @@ pub(crate) fn of(grant: CommandGrant) -> Command {
             .chain(limit(Resource::Processes, grant.processes.map(u64::from)))
             .collect(),
     }
+}
+
+/// The same, for a command on a terminal: what it can show is said too, unless somebody said it already.
+pub(crate) fn on_terminal(grant: CommandGrant) -> Command {
+    let removed = grant.removed.iter().any(|removed| removed == "TERM");
+    let mut command = of(grant);
+    if !removed && !command.environment.iter().any(|(name, _)| name == "TERM") {
+        command.environment.push(("TERM".to_owned(), DEFAULT_TERMINAL.to_owned()));
+    }
+    command
+}
+
+/// The agent's word for a size.
+pub(crate) fn size(size: TerminalSize) -> AgentSize {
+    AgentSize { columns: size.columns, rows: size.rows }
 }
 
 /// The agent's word for a signal.

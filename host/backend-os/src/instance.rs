@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use mimobox_agent_client::{Client, Ended, Stdin};
 use mimobox_confine::cgroup::{CgroupError, Group};
 use mimobox_sandbox::{
-    Authorized, CommandGrant, Control, Error, ExitStatus, Instance, Result, Signal, Spawned, Usage,
+    Authorized, CommandGrant, Control, Error, ExitStatus, Instance, Opened, Result, Signal, Spawned,
+    Terminal, TerminalSize, Usage,
 };
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -30,6 +31,15 @@ impl OsInstance {
     pub(crate) fn new(enclosure: Enclosure, client: Client) -> Self {
         let group = Arc::clone(enclosure.group());
         Self { client, group, enclosure: Mutex::new(Some(enclosure)), destroyed: watch::Sender::new(None) }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn control(&self, id: u32, ended: Ended, kills_before: u64) -> Arc<OsControl> {
+        let (client, group) = (self.client.clone(), Arc::clone(&self.group));
+        Arc::new(OsControl { id, client, ended, group, kills_before, killed: AtomicBool::new(false) })
     }
 
     /// Destroys it on a thread of its own, which nobody's impatience stops. Only the first call does anything.
@@ -77,20 +87,29 @@ impl Instance for OsInstance {
             .spawn(command::of(grant), stdin)
             .await
             .map_err(|error| command::not_spawned(&error))?;
-        let control = OsControl {
-            id: spawned.id,
-            client: self.client.clone(),
-            ended: spawned.ended,
-            group: Arc::clone(&self.group),
-            kills_before,
-            killed: AtomicBool::new(false),
-        };
         Ok(Spawned {
             id: spawned.id,
             stdin: spawned.stdin.map(|stdin| Box::pin(stdin) as _),
             stdout: Box::pin(spawned.stdout),
             stderr: Box::pin(spawned.stderr),
-            control: Arc::new(control),
+            control: self.control(spawned.id, spawned.ended, kills_before),
+        })
+    }
+
+    async fn open_terminal(&self, grant: Authorized<CommandGrant>, size: TerminalSize) -> Result<Opened> {
+        let kills_before = self.group.memory_kills().unwrap_or(0);
+        let opened = self
+            .client
+            .open_terminal(command::on_terminal(grant.into_inner()), command::size(size))
+            .await
+            .map_err(|error| command::not_spawned(&error))?;
+        let control = self.control(opened.id, opened.ended, kills_before);
+        Ok(Opened {
+            id: opened.id,
+            input: Box::pin(opened.input),
+            output: Box::pin(opened.output),
+            control: control.clone(),
+            terminal: control,
         })
     }
 
@@ -165,6 +184,14 @@ impl Control for OsControl {
             }
             mimobox_agent_client::ExitStatus::Signaled(signal) => ExitStatus::Signaled(signal),
         })
+    }
+}
+
+#[async_trait]
+impl Terminal for OsControl {
+    async fn resize(&self, size: TerminalSize) -> Result<()> {
+        let resized = self.client.resize(self.id, command::size(size)).await;
+        resized.map_err(|error| command::not_signalled(&error))
     }
 }
 

@@ -17,6 +17,7 @@ mod command;
 mod config;
 mod enclosure;
 mod error;
+mod files;
 mod host_root;
 mod instance;
 mod janitor;

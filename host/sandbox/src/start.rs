@@ -82,9 +82,7 @@ impl Sandbox {
             self.state().admits_command()?;
             match streams {
                 Streams::Pipes { .. } => self.instance().spawn(grant).await.map(|spawned| (spawned, None)),
-                Streams::Terminal(size) => {
-                    self.instance().open_terminal(grant, size).await.map(|opened| on_terminal(opened))
-                }
+                Streams::Terminal(size) => self.instance().open_terminal(grant, size).await.map(on_terminal),
             }
         };
         let started = match deadline {

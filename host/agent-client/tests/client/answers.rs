@@ -105,7 +105,8 @@ async fn an_answer_that_nothing_asked_for_closes_the_connection() {
         let (Response::Started { id }
         | Response::Refused { id, .. }
         | Response::Ended { id, .. }
-        | Response::Signalled { id, .. }) = response;
+        | Response::Signalled { id, .. }
+        | Response::Resized { id, .. }) = response;
         let why = closes(&mimobox_protocol::encode(&response).unwrap()).await;
         assert_eq!(why, Disconnect::UnexpectedAnswer { id }, "{response:?}");
     }

@@ -6,6 +6,7 @@
 
 mod answers;
 mod fake_agent;
+mod files;
 mod greeting;
 mod sending;
 mod streams;
