@@ -1,0 +1,5 @@
+//! One test for each attempt to get out of a sandbox, by what is attacked.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+#![allow(clippy::disallowed_methods, reason = "has processes of the host to attack")]
+
+mod processes;
