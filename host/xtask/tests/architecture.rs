@@ -28,8 +28,8 @@ fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What each workspace package depends on, development dependencies left out.
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+/// The workspace's packages, as `cargo metadata` tells them.
+fn packages() -> Vec<Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let text = output(Command::new(cargo).current_dir(root()).args([
         "metadata",
@@ -38,8 +38,12 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         "--offline",
     ]));
     let metadata: Value = serde_json::from_str(&text).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
-    packages
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+/// What each workspace package depends on, development dependencies left out.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    packages()
         .iter()
         .map(|package| {
             let name = package["name"].as_str().unwrap().to_owned();
@@ -94,6 +98,17 @@ fn only_the_binary_puts_the_parts_together() {
         let embeds = name == "mimobox-host" || name == "mimobox-harness" || name == "mimobox-bench";
         assert!(seen < 2 || embeds, "{name} puts parts together");
         assert!(!(parts.contains(&name.as_str()) && seen > 0), "{name} sees its sibling");
+    }
+}
+
+#[test]
+fn only_the_isolation_suite_can_weaken_a_sandbox() {
+    for package in packages() {
+        let weakens = package["dependencies"].as_array().unwrap().iter().any(|dependency| {
+            dependency["name"] == "mimobox-backend-os"
+                && dependency["features"].as_array().unwrap().contains(&"weaken".into())
+        });
+        assert_eq!(weakens, package["name"] == "mimobox-isolation-tests", "{}", package["name"]);
     }
 }
 
