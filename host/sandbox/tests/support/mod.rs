@@ -2,17 +2,19 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mimobox_sandbox::fake::{self, AuditLog, FakeBackend};
+use mimobox_sandbox::fake::{self, AuditLog};
 use mimobox_sandbox::{
-    AuditFailure, AuditSink, Authorized, Backend, CommandGrant, Created, Effect, Entry, Error, Event,
-    Instance, Isolation, Manager, Narrowing, Parts, Policy, PolicyFailure, Result, Run, SandboxGrant,
-    SandboxId, Spawned, Subject, Usage, Verdict,
+    AuditFailure, AuditSink, Effect, Entry, Event, Manager, Narrowing, Parts, Policy, PolicyFailure, Result,
+    Run, Subject, Verdict,
 };
 use parking_lot::Mutex;
+
+mod counting;
+
+pub use counting::Counting;
 
 pub struct Host {
     pub manager: Manager,
@@ -97,97 +99,6 @@ pub fn deny(rule: &str) -> Verdict {
 
 pub fn narrow(narrowing: Narrowing) -> Verdict {
     verdict(Effect::Narrow(narrowing), "narrow")
-}
-
-/// The fake backend, counting what reaches it.
-#[derive(Default)]
-pub struct Counting {
-    counts: Arc<Counts>,
-}
-
-#[derive(Default)]
-struct Counts {
-    created: AtomicU32,
-    spawned: AtomicU32,
-    failing: AtomicBool,
-    on_spawn: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
-}
-
-impl Counting {
-    pub fn created(&self) -> u32 {
-        self.counts.created.load(Ordering::Relaxed)
-    }
-
-    pub fn spawned(&self) -> u32 {
-        self.counts.spawned.load(Ordering::Relaxed)
-    }
-
-    pub fn fail_spawns(&self) {
-        self.counts.failing.store(true, Ordering::Relaxed);
-    }
-
-    pub fn on_spawn(&self, check: Arc<dyn Fn() + Send + Sync>) {
-        *self.counts.on_spawn.lock() = Some(check);
-    }
-}
-
-#[async_trait]
-impl Backend for Counting {
-    fn isolation(&self) -> Isolation {
-        FakeBackend.isolation()
-    }
-
-    fn default_image(&self) -> &str {
-        "host"
-    }
-
-    async fn create(&self, id: &SandboxId, grant: Authorized<SandboxGrant>) -> Result<Created> {
-        let created = FakeBackend.create(id, grant).await?;
-        self.counts.created.fetch_add(1, Ordering::Relaxed);
-        let instance = Arc::new(CountingInstance { inner: created.instance, counts: self.counts.clone() });
-        Ok(Created { instance, ..created })
-    }
-}
-
-struct CountingInstance {
-    inner: Arc<dyn Instance>,
-    counts: Arc<Counts>,
-}
-
-#[async_trait]
-impl Instance for CountingInstance {
-    async fn spawn(&self, grant: Authorized<CommandGrant>) -> Result<Spawned> {
-        if self.counts.failing.load(Ordering::Relaxed) {
-            return Err(Error::failed(&std::io::Error::other("told to fail")));
-        }
-        self.counts.spawned.fetch_add(1, Ordering::Relaxed);
-        if let Some(check) = self.counts.on_spawn.lock().clone() {
-            check();
-        }
-        // As a real one it takes a while, in which its caller may go away.
-        tokio::task::yield_now().await;
-        self.inner.spawn(grant).await
-    }
-
-    async fn usage(&self) -> Result<Usage> {
-        self.inner.usage().await
-    }
-
-    async fn pause(&self) -> Result<()> {
-        self.inner.pause().await
-    }
-
-    async fn resume(&self) -> Result<()> {
-        self.inner.resume().await
-    }
-
-    async fn ended(&self) {
-        self.inner.ended().await;
-    }
-
-    async fn destroy(&self) -> Result<()> {
-        self.inner.destroy().await
-    }
 }
 
 /// An audit log of the JSON that a file would get.
