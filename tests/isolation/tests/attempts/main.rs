@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 #![allow(clippy::disallowed_methods, reason = "has processes of the host to attack")]
 
+mod kernel;
 mod processes;
+mod system_calls;
