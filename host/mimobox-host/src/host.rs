@@ -46,6 +46,7 @@ impl Host {
             policies,
             policy_deadline: slowest.saturating_add(POLICY_GRACE),
             audit: audit.clone(),
+            snapshots: None,
             backends: vec![Arc::new(os_backend(config)?)],
             name,
         });

@@ -129,6 +129,8 @@ pub enum Change {
     Pausing,
     /// Goes on.
     Resuming,
+    /// Taken from a pool.
+    Acquired,
     /// Its lifetime is over.
     Expired,
     /// Its owner ends it.

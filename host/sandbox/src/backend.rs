@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::enforcement::Enforcement;
-use crate::error::Result;
-use crate::files::Files;
-use crate::grant::{Authorized, CommandGrant, SandboxGrant};
+use crate::error::{Error, Result};
+use crate::files::{FileTask, Files};
+use crate::grant::{Authorized, CommandGrant, SandboxGrant, Save};
 use crate::spec::Isolation;
 
 /// Name of one sandbox, unique within the host and its audit log.
@@ -57,6 +57,21 @@ pub trait Backend: Send + Sync {
     /// `NotFound`: no such image or volume. `Unsupported`: a limit or mechanism that was granted and cannot be enforced;
     /// names it. `Failed`: a step of making it failed.
     async fn create(&self, id: &SandboxId, grant: Authorized<SandboxGrant>) -> Result<Created>;
+
+    /// Makes a sandbox that goes on from a state that [`Instance::save`] gave, of a sandbox of the same image. The bytes are
+    /// hostile. Otherwise as `create`.
+    ///
+    /// # Errors
+    /// Those of `create`. `InvalidArgument`: the state is damaged. `LimitReached`: it is more than the grant's disk.
+    /// `Unsupported`, unless a backend says otherwise.
+    async fn restore(
+        &self,
+        _id: &SandboxId,
+        _grant: Authorized<SandboxGrant>,
+        _state: Output,
+    ) -> Result<Created> {
+        Err(Error::Unsupported("restore".into()))
+    }
 }
 
 /// A sandbox that is ready for commands.
@@ -88,6 +103,14 @@ pub trait Instance: Files {
     /// # Errors
     /// Those of `spawn`.
     async fn open_terminal(&self, grant: Authorized<CommandGrant>, size: TerminalSize) -> Result<Opened>;
+
+    /// Gives all of its state as a stream of bytes. It goes on running: of a file that changes meanwhile, the state has either.
+    ///
+    /// # Errors
+    /// `Unsupported`, unless a backend says otherwise. `Gone`, `Failed`.
+    async fn save(&self, _grant: Authorized<Save>) -> Result<FileTask<Output>> {
+        Err(Error::Unsupported("save".into()))
+    }
 
     /// What it uses now.
     async fn usage(&self) -> Result<Usage>;

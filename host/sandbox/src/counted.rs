@@ -14,8 +14,8 @@ use crate::authority::{Authority, Underway};
 use crate::backend::{ExitStatus, Input, Output};
 use crate::error::{Error, Result};
 
-/// What one command or operation on files has used its streams for, and how it ended. Its end goes into the audit log when it is known and
-/// nobody holds a stream any more: only then is the count whole.
+/// What one command or operation on files has used its streams for, and how it ended. Its end goes into the audit log when
+/// it is known and nobody holds a stream any more: only then is the count whole.
 pub(crate) struct Tally {
     authority: Arc<Authority>,
     underway: Underway,

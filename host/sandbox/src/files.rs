@@ -183,6 +183,8 @@ pub trait Work: Send + Sync {
 
 /// What a backend does with files, as the sandbox's default user.
 ///
+/// Dropping the future of one before it has answered stops what it began.
+///
 /// Besides the errors named below, each may fail with `NotFound`, `NotADirectory`, `PermissionDenied`, `InvalidArgument` (a
 /// path that makes no sense), `LimitReached`, `Gone` and `Failed`.
 #[async_trait]

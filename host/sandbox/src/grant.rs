@@ -21,6 +21,11 @@ impl<T> Authorized<T> {
         Self(value)
     }
 
+    /// Takes a grant apart: what was authorized as a whole is authorized in its parts.
+    pub(crate) fn part<P>(self, part: P) -> (T, Authorized<P>) {
+        (self.0, Authorized(part))
+    }
+
     /// The grant itself.
     pub fn into_inner(self) -> T {
         self.0
@@ -53,6 +58,10 @@ pub struct SandboxGrant {
     #[serde(serialize_with = "crate::audit::seconds")]
     pub lifetime: Duration,
 }
+
+/// Leave to read all of a sandbox's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Save;
 
 /// A command as granted.
 #[derive(Clone, Debug, PartialEq, Eq)]

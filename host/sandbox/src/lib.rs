@@ -31,10 +31,13 @@ mod manager;
 mod narrow;
 mod parked;
 mod policy;
+mod pool;
 mod process;
 mod run;
 mod sandbox;
+mod saving;
 mod session;
+mod snapshot;
 mod spec;
 mod start;
 mod validate;
@@ -51,7 +54,7 @@ pub use files::{
     ChangeKind, Changes, FileChange, FileEntry, FileKind, FileTask, Files, MakeDirectory, ReadFile, Reading,
     Remove, Rename, Watch, Watching, Work, WriteFile, Writing,
 };
-pub use grant::{Authorized, CommandGrant, SandboxGrant};
+pub use grant::{Authorized, CommandGrant, SandboxGrant, Save};
 pub use lifecycle::State;
 pub use limits::{GrantedLimits, Limits};
 pub use manager::{Manager, Parts};
@@ -59,8 +62,10 @@ pub use policy::{
     Creation, Effect, Event, Execution, File, FileAccess, History, Narrowing, Operation, Policy,
     PolicyFailure, Subject, Verdict,
 };
+pub use pool::{Pool, Source};
 pub use process::Process;
 pub use run::Run;
 pub use sandbox::{Finished, Sandbox};
 pub use session::Session;
+pub use snapshot::{Draft, Record, Snapshot, SnapshotId, SnapshotStore, Stored};
 pub use spec::{Command, EgressRule, Isolation, Mount, Spec, Variable};

@@ -100,6 +100,13 @@ impl Lifecycle {
         }
     }
 
+    /// Settles while it is paused; never where it never will be.
+    pub(crate) async fn paused(&self) {
+        if self.state.clone().wait_for(|state| *state == State::Paused).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     pub(crate) async fn pause(&self) -> Result<()> {
         self.ask(Message::Pause).await
     }

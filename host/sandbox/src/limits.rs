@@ -1,9 +1,9 @@
 //! How much a sandbox may use: as asked for, and as granted.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Limits as asked for: the operator's ceiling stands in where there is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes of memory.
     pub memory: Option<u64>,

@@ -11,6 +11,7 @@ use crate::backend::{Backend, SandboxId};
 use crate::ceiling::Ceiling;
 use crate::policy::{Policy, Subject};
 use crate::run::Run;
+use crate::snapshot::SnapshotStore;
 use crate::spec::Isolation;
 
 /// Makes runs. Clones are the same manager.
@@ -29,6 +30,8 @@ pub struct Parts {
     pub audit: Arc<dyn AuditSink>,
     /// One for each isolation that can be had.
     pub backends: Vec<Arc<dyn Backend>>,
+    /// Where snapshots are kept; none can be taken without.
+    pub snapshots: Option<Arc<dyn SnapshotStore>>,
     /// Sets the ids of this manager's sandboxes apart from those of any other: letters and digits.
     pub name: String,
 }
@@ -37,6 +40,7 @@ pub(crate) struct Shared {
     ceiling: Ceiling,
     authority: Arc<Authority>,
     backends: Vec<Arc<dyn Backend>>,
+    snapshots: Option<Arc<dyn SnapshotStore>>,
     name: String,
     ids: AtomicU64,
     sandboxes: AtomicU32,
@@ -51,11 +55,12 @@ impl fmt::Debug for Manager {
 impl Manager {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { ceiling, policies, policy_deadline, audit, backends, name } = parts;
+        let Parts { ceiling, policies, policy_deadline, audit, backends, snapshots, name } = parts;
         Self(Arc::new(Shared {
             ceiling,
             authority: Arc::new(Authority::new(policies, policy_deadline, audit)),
             backends,
+            snapshots,
             name,
             ids: AtomicU64::new(1),
             sandboxes: AtomicU32::new(0),
@@ -84,6 +89,10 @@ impl Shared {
 
     pub(crate) fn backend(&self, isolation: Isolation) -> Option<&Arc<dyn Backend>> {
         self.backends.iter().find(|backend| backend.isolation() == isolation)
+    }
+
+    pub(crate) fn snapshots(&self) -> Option<&dyn SnapshotStore> {
+        self.snapshots.as_deref()
     }
 
     pub(crate) fn next_id(&self) -> SandboxId {

@@ -39,6 +39,19 @@ pub(crate) fn command(grant: &mut CommandGrant, narrowing: &Narrowing) -> Result
     Ok(())
 }
 
+/// A fork may have fewer children.
+pub(crate) fn fork(children: &mut u32, narrowing: &Narrowing) -> Result<(), Unenforceable> {
+    let Narrowing { timeout, memory, cpu, processes, hosts, remove_environment, count } = narrowing;
+    absent("timeout", "fork", timeout.is_none())?;
+    absent("memory", "fork", memory.is_none())?;
+    absent("cpu", "fork", cpu.is_none())?;
+    absent("processes", "fork", processes.is_none())?;
+    absent("hosts", "fork", hosts.is_none())?;
+    absent("remove-environment", "fork", remove_environment.is_empty())?;
+    tighten(children, *count);
+    Ok(())
+}
+
 /// For operations of which there is no less: a signal is sent or not.
 pub(crate) fn nothing(operation: &'static str, narrowing: &Narrowing) -> Result<(), Unenforceable> {
     absent("anything", operation, *narrowing == Narrowing::default())

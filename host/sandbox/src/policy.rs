@@ -86,6 +86,12 @@ pub enum Operation {
     Execute(Execution),
     /// Do something with a file. A rename is two: one of each path.
     File(File),
+    /// Save a sandbox.
+    TakeSnapshot,
+    /// Make a sandbox of this snapshot, or read it. The new sandbox's creation is asked for too.
+    RestoreSnapshot(String),
+    /// Multiply a sandbox by so much. Each child's creation is asked for too.
+    Fork(u32),
     /// Send this signal to a process group.
     Signal(u8),
 }
@@ -97,6 +103,9 @@ impl Operation {
             Self::Create(_) => "create",
             Self::Execute(_) => "execute",
             Self::File(_) => "file",
+            Self::TakeSnapshot => "take-snapshot",
+            Self::RestoreSnapshot(_) => "restore-snapshot",
+            Self::Fork(_) => "fork",
             Self::Signal(_) => "signal",
         }
     }

@@ -17,23 +17,39 @@ use crate::lifecycle::{Lifecycle, State};
 use crate::manager::Shared;
 use crate::narrow::{self, Unenforceable};
 use crate::policy::{Creation, Event, History, Narrowing, Operation, Subject};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Identity, Sandbox};
+use crate::snapshot::{SnapshotId, SnapshotStore, Stored};
 use crate::spec::Spec;
 use crate::validate;
 
 /// One run. Dropping it destroys all that it made, in the background; [`Run::end`] waits for that.
 pub struct Run {
     owner: Arc<Owner>,
-    sandboxes: Mutex<HashMap<SandboxId, Sandbox>>,
 }
 
-/// Who a sandbox belongs to, and what that one has done so far.
+/// Who a sandbox belongs to, and what that one has made and done so far.
 pub(crate) struct Owner {
     shared: Arc<Shared>,
     subject: Subject,
+    made: Mutex<Made>,
     sandboxes: AtomicU64,
     commands: AtomicU64,
     denials: AtomicU64,
+}
+
+/// What a run has made.
+#[derive(Default)]
+struct Made {
+    sandboxes: HashMap<SandboxId, Sandbox>,
+    /// It has ended: what is made from then on, by a pool, is nobody's.
+    is_over: bool,
+}
+
+/// The snapshot that a sandbox is to be made of.
+pub(crate) struct Origin {
+    pub(crate) stored: Arc<dyn Stored>,
+    /// Its id, or its parent's where nobody can open it.
+    pub(crate) id: Option<SnapshotId>,
 }
 
 impl fmt::Debug for Run {
@@ -47,11 +63,12 @@ impl Run {
         let owner = Owner {
             shared,
             subject,
+            made: Mutex::default(),
             sandboxes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             denials: AtomicU64::new(0),
         };
-        Self { owner: Arc::new(owner), sandboxes: Mutex::default() }
+        Self { owner: Arc::new(owner) }
     }
 
     /// What it has done so far.
@@ -65,26 +82,50 @@ impl Run {
     /// `Denied`, `InvalidArgument`, `NotFound` (image), `LimitReached` (sandboxes), `Unsupported` (isolation, or a limit
     /// that cannot be enforced here), `Failed`.
     pub async fn create(&self, spec: Spec) -> Result<Sandbox> {
+        self.owner.create(spec, None).await
+    }
+
+    pub(crate) fn owner(&self) -> &Arc<Owner> {
+        &self.owner
+    }
+
+    /// Destroys all that it made; done when nothing is left.
+    ///
+    /// # Errors
+    /// `Failed`, of the first sandbox that could not be destroyed whole.
+    pub async fn end(self) -> Result<()> {
+        let sandboxes = self.owner.give_up();
+        let closed = join_all(sandboxes.values().map(Sandbox::close)).await;
+        closed.into_iter().collect()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        for sandbox in self.owner.give_up().values() {
+            sandbox.abandon();
+        }
+    }
+}
+
+impl Owner {
+    /// Makes a sandbox: an empty one, or one that goes on from a snapshot.
+    pub(crate) async fn create(self: &Arc<Self>, spec: Spec, origin: Option<Origin>) -> Result<Sandbox> {
         validate::spec(&spec)?;
-        let owner = &self.owner;
-        let place = Place::take(owner)?;
-        let ceiling = owner.ceiling().admit_spec(&spec, |isolation| {
-            owner.shared.backend(isolation).map(|backend| backend.default_image().to_owned())
+        let place = Place::take(self)?;
+        let ceiling = self.ceiling().admit_spec(&spec, |isolation| {
+            self.shared.backend(isolation).map(|backend| backend.default_image().to_owned())
         });
-        let event = event(
-            owner.subject(),
-            Operation::Create(creation(&spec, ceiling.as_ref().ok())),
-            owner.history(),
-        );
-        let (grant, underway) = owner.authorize(event, ceiling, narrow::sandbox).await?;
-        let id = owner.shared.next_id();
-        let made = self.make(id, grant, spec.labels, place, &underway).await;
-        let authority = owner.authority();
+        let creation = creation(&spec, ceiling.as_ref().ok());
+        let event = event(self.subject(), Operation::Create(creation), self.history());
+        let (grant, underway) = self.authorize(event, ceiling, narrow::sandbox).await?;
+        let made = self.make(grant, spec, origin, place, &underway).await;
+        let authority = self.authority();
         if let Err(recorded) =
             authority.finished(&underway, &made.as_ref().map(|_| None).map_err(Error::clone), None)
         {
             if let Ok(sandbox) = &made {
-                self.sandboxes.lock().remove(sandbox.id());
+                self.made.lock().sandboxes.remove(sandbox.id());
                 // The log could not take its beginning; its end is in the operator's log where that fails too.
                 let _ = sandbox.close().await;
             }
@@ -94,55 +135,61 @@ impl Run {
     }
 
     async fn make(
-        &self,
-        id: SandboxId,
+        self: &Arc<Self>,
         grant: Authorized<SandboxGrant>,
-        labels: Vec<(String, String)>,
+        spec: Spec,
+        origin: Option<Origin>,
         place: Place,
         underway: &Underway,
     ) -> Result<Sandbox> {
-        let owner = &self.owner;
-        let backend = owner
+        let id = self.shared.next_id();
+        let backend = self
             .shared
             .backend(grant.isolation)
             .ok_or_else(|| Error::Unsupported(format!("isolation {}", grant.isolation)))?;
         let granted = SandboxGrant::clone(&grant);
-        let Created { instance, enforcement } = backend.create(&id, grant).await?;
-        if let Err(unrecorded) = owner.authority().created(underway, &id, &granted, &enforcement) {
+        let (created, snapshot) = match origin {
+            None => (backend.create(&id, grant).await, None),
+            Some(Origin { stored, id: snapshot }) => {
+                (backend.restore(&id, grant, stored.state().await?).await, snapshot)
+            }
+        };
+        let Created { instance, enforcement } = created?;
+        if let Err(unrecorded) = self.authority().created(underway, &id, &granted, &enforcement) {
             let _ = instance.destroy().await;
             return Err(unrecorded);
         }
-        let authority = owner.authority().clone();
+        let authority = self.authority().clone();
         let lifecycle = Lifecycle::start(id.clone(), instance.clone(), authority, granted.lifetime, place);
-        let sandbox =
-            Sandbox::new(id.clone(), granted, labels, enforcement, instance, lifecycle, owner.clone());
-        let mut sandboxes = self.sandboxes.lock();
-        // A run may make thousands, one after another.
-        sandboxes.retain(|_, sandbox| sandbox.state() != State::Closed);
-        sandboxes.insert(id, sandbox.clone());
+        let identity = Identity { id: id.clone(), grant: granted, spec, snapshot, enforcement };
+        let sandbox = Sandbox::new(identity, instance, lifecycle, self.clone());
+        let is_over = {
+            let mut made = self.made.lock();
+            // A run may make thousands, one after another.
+            made.sandboxes.retain(|_, sandbox| sandbox.state() != State::Closed);
+            if !made.is_over {
+                made.sandboxes.insert(id, sandbox.clone());
+            }
+            made.is_over
+        };
+        if is_over {
+            sandbox.close().await?;
+            return Err(Error::Gone);
+        }
         Ok(sandbox)
     }
 
-    /// Destroys all that it made; done when nothing is left.
-    ///
-    /// # Errors
-    /// `Failed`, of the first sandbox that could not be destroyed whole.
-    pub async fn end(self) -> Result<()> {
-        let sandboxes = std::mem::take(&mut *self.sandboxes.lock());
-        let closed = join_all(sandboxes.values().map(Sandbox::close)).await;
-        closed.into_iter().collect()
+    /// Takes out all that was made, for its end. Nothing more is made.
+    fn give_up(&self) -> HashMap<SandboxId, Sandbox> {
+        let mut made = self.made.lock();
+        made.is_over = true;
+        std::mem::take(&mut made.sandboxes)
     }
-}
 
-impl Drop for Run {
-    fn drop(&mut self) {
-        for sandbox in self.sandboxes.get_mut().values() {
-            sandbox.abandon();
-        }
+    pub(crate) fn store(&self) -> Option<&dyn SnapshotStore> {
+        self.shared.snapshots()
     }
-}
 
-impl Owner {
     pub(crate) fn subject(&self) -> Subject {
         self.subject.clone()
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +19,8 @@ use crate::narrow;
 use crate::policy::{Operation, Subject};
 use crate::process::Process;
 use crate::run::Owner;
-use crate::spec::{Command, Isolation};
+use crate::snapshot::{Record, SnapshotId};
+use crate::spec::{Command, Isolation, Spec};
 
 /// How much of a stream is read at once.
 const CHUNK: usize = 64 * 1024;
@@ -27,11 +29,19 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Clone)]
 pub struct Sandbox(Arc<Inner>);
 
+/// What is known of a sandbox from its making on.
+pub(crate) struct Identity {
+    pub(crate) id: SandboxId,
+    pub(crate) grant: SandboxGrant,
+    /// What was asked for.
+    pub(crate) spec: Spec,
+    /// Where it came from.
+    pub(crate) snapshot: Option<SnapshotId>,
+    pub(crate) enforcement: Vec<Enforcement>,
+}
+
 struct Inner {
-    id: SandboxId,
-    grant: SandboxGrant,
-    labels: Vec<(String, String)>,
-    enforcement: Vec<Enforcement>,
+    identity: Identity,
     instance: Arc<dyn Instance>,
     lifecycle: Lifecycle,
     owner: Arc<Owner>,
@@ -64,7 +74,7 @@ pub struct Finished {
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox")
-            .field("id", &self.0.id)
+            .field("id", &self.0.identity.id)
             .field("state", &self.state())
             .finish_non_exhaustive()
     }
@@ -72,36 +82,33 @@ impl fmt::Debug for Sandbox {
 
 impl Sandbox {
     pub(crate) fn new(
-        id: SandboxId,
-        grant: SandboxGrant,
-        labels: Vec<(String, String)>,
-        enforcement: Vec<Enforcement>,
+        identity: Identity,
         instance: Arc<dyn Instance>,
         lifecycle: Lifecycle,
         owner: Arc<Owner>,
     ) -> Self {
         let (processes, files) = Default::default();
-        Self(Arc::new(Inner { id, grant, labels, enforcement, instance, lifecycle, owner, processes, files }))
+        Self(Arc::new(Inner { identity, instance, lifecycle, owner, processes, files }))
     }
 
     /// Unique within the host and its audit log.
     pub fn id(&self) -> &SandboxId {
-        &self.0.id
+        &self.0.identity.id
     }
 
     /// The kind of box.
     pub fn isolation(&self) -> Isolation {
-        self.0.grant.isolation
+        self.0.identity.grant.isolation
     }
 
     /// What it was granted.
     pub fn grant(&self) -> &SandboxGrant {
-        &self.0.grant
+        &self.0.identity.grant
     }
 
     /// What was asked for and what is in force.
     pub fn enforcement(&self) -> &[Enforcement] {
-        &self.0.enforcement
+        &self.0.identity.enforcement
     }
 
     /// Where it is in its life.
@@ -245,10 +252,23 @@ impl Sandbox {
 
     pub(crate) fn subject(&self) -> Subject {
         Subject {
-            sandbox: Some(self.0.id.to_string()),
-            isolation: Some(self.0.grant.isolation.to_string()),
-            labels: self.0.labels.clone(),
+            sandbox: Some(self.0.identity.id.to_string()),
+            isolation: Some(self.0.identity.grant.isolation.to_string()),
+            labels: self.0.identity.spec.labels.clone(),
             ..self.0.owner.subject()
+        }
+    }
+
+    /// What a snapshot of it says.
+    pub(crate) fn record(&self) -> Record {
+        let Identity { grant, spec, snapshot, .. } = &self.0.identity;
+        Record {
+            isolation: grant.isolation,
+            image: grant.image.clone(),
+            memory: false,
+            parent: snapshot.clone(),
+            created: SystemTime::now(),
+            spec: spec.clone(),
         }
     }
 

@@ -30,7 +30,8 @@ impl fmt::Display for Isolation {
 pub type Variable = (String, String);
 
 /// A sandbox as asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Spec {
     /// The operator's default where none.
     pub isolation: Option<Isolation>,
@@ -51,7 +52,7 @@ pub struct Spec {
 }
 
 /// A volume in a sandbox.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// Name of a volume that the operator declared.
     pub volume: String,
@@ -62,7 +63,7 @@ pub struct Mount {
 }
 
 /// One destination that processes in the sandbox may reach through the host's proxy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EgressRule {
     /// `api.example.com` or `*.example.com`.
     pub host: String,

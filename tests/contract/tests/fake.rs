@@ -22,6 +22,7 @@ fn harness() -> Option<Fake> {
         policies: vec![],
         policy_deadline: Duration::from_secs(1),
         audit: Arc::new(AuditLog::default()),
+        snapshots: None,
         backends: vec![Arc::new(FakeBackend)],
         name: "fake".into(),
     })))

@@ -58,6 +58,7 @@ impl OsHost {
             policies,
             policy_deadline: Duration::from_secs(1),
             audit: Arc::new(audit.clone()),
+            snapshots: None,
             backends: vec![Arc::new(backend)],
             name: unique_name(),
         });

@@ -1,10 +1,14 @@
 //! A manager over the OS backend, with no policy and an audit log that forgets.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mimobox_backend_os::{BackendConfig, OsBackend, Volume};
+use mimobox_backend_os::{BackendConfig, ImageRoots, OsBackend, Volume};
 use mimobox_sandbox::{
     AuditFailure, AuditSink, Ceiling, Command, Entry, Finished, GrantedLimits, Isolation, Manager, Parts,
     Run, Sandbox, Spec, Subject,
@@ -41,9 +45,41 @@ pub(crate) fn with_volumes<F: Future<Output = ()>>(
     volumes: BTreeMap<String, Volume>,
     test: impl FnOnce(Host) -> F,
 ) {
+    with_config(test, |config| config.volumes = volumes);
+}
+
+/// As `with_volumes`, with the image `test` at `root`.
+pub(crate) fn with_image<F: Future<Output = ()>>(
+    root: &Path,
+    volumes: BTreeMap<String, Volume>,
+    test: impl FnOnce(Host) -> F,
+) {
+    let image = OneImage(root.to_owned());
+    with_config(test, |config| {
+        config.images = Some(Arc::new(image));
+        config.volumes = volumes;
+    });
+}
+
+fn with_config<F: Future<Output = ()>>(
+    test: impl FnOnce(Host) -> F,
+    configure: impl FnOnce(&mut BackendConfig),
+) {
     let Some(agent) = agent() else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async { test(Host::new(agent, volumes)).await });
+    let mut config = BackendConfig::new(agent);
+    configure(&mut config);
+    runtime.block_on(async { test(Host::new(config)).await });
+}
+
+/// An image by the name `test`.
+#[derive(Debug)]
+struct OneImage(PathBuf);
+
+impl ImageRoots for OneImage {
+    fn open_root(&self, name: &str) -> io::Result<Option<OwnedFd>> {
+        (name == "test").then(|| File::open(&self.0).map(OwnedFd::from)).transpose()
+    }
 }
 
 /// A host with one run.
@@ -52,7 +88,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(agent: Vec<u8>, volumes: BTreeMap<String, Volume>) -> Self {
+    pub(crate) fn new(config: BackendConfig) -> Self {
         let access = |volume: &Volume| match volume.access {
             mimobox_backend_os::Access::ReadOnly => mimobox_sandbox::Access::ReadOnly,
             mimobox_backend_os::Access::ReadWrite => mimobox_sandbox::Access::ReadWrite,
@@ -67,14 +103,15 @@ impl Host {
             timeout: Duration::from_secs(60),
             lifetime: Duration::from_secs(600),
             output: 16 * MIB,
-            volumes: volumes.iter().map(|(name, volume)| (name.clone(), access(volume))).collect(),
+            volumes: config.volumes.iter().map(|(name, volume)| (name.clone(), access(volume))).collect(),
         };
-        let backend = OsBackend::new(BackendConfig { volumes, ..BackendConfig::new(agent) }).unwrap();
+        let backend = OsBackend::new(config).unwrap();
         let manager = Manager::new(Parts {
             ceiling,
             policies: Vec::new(),
             policy_deadline: Duration::from_secs(1),
             audit: Arc::new(Forgetful),
+            snapshots: None,
             backends: vec![Arc::new(backend)],
             name: "test".to_owned(),
         });

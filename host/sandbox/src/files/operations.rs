@@ -7,13 +7,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::work::{Supervised, Ties};
 use super::{
-    FileEntry, MakeDirectory, ReadFile, Reading, Remove, Rename, Watch, Watching, WriteFile, Writing,
+    FileEntry, MakeDirectory, ReadFile, Reading, Remove, Rename, Watch, Watching, Work, WriteFile, Writing,
 };
-use crate::authority::{Underway, event};
+use crate::authority::event;
 use crate::counted::Tally;
 use crate::error::{Error, Result};
-use crate::files::FileTask;
-use crate::grant::Authorized;
+use crate::grant::{Authorized, Save};
 use crate::narrow;
 use crate::policy::{File, FileAccess, Operation};
 use crate::sandbox::Sandbox;
@@ -29,30 +28,27 @@ const PERMISSIONS: u32 = 0o777;
 pub(crate) struct Places(Arc<Mutex<u32>>);
 
 /// One operation's place, until it is over.
-pub(crate) struct Place(Places);
+pub(crate) struct Place {
+    among: Places,
+    /// When it has to be over.
+    pub(super) deadline: Option<Instant>,
+}
 
 impl Places {
-    fn take(&self) -> Result<Place> {
+    fn take(&self, deadline: Option<Instant>) -> Result<Place> {
         let mut taken = self.0.lock();
         if *taken >= MOST {
             return Err(Error::LimitReached("operations on files at once in a sandbox".into()));
         }
         *taken += 1;
-        Ok(Place(self.clone()))
+        Ok(Place { among: self.clone(), deadline })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        *self.0.0.lock() -= 1;
+        *self.among.0.lock() -= 1;
     }
-}
-
-/// What an operation that was allowed is tied to from then on.
-struct Admission {
-    underway: Underway,
-    place: Place,
-    deadline: Option<Instant>,
 }
 
 impl Sandbox {
@@ -62,11 +58,11 @@ impl Sandbox {
     /// `Denied`, `InvalidArgument`, `NotFound`, `NotADirectory`, `IsADirectory`, `PermissionDenied`, `LimitReached`,
     /// `TimedOut`, `Gone`, `Poisoned`, `Failed`: here, or at the end of the stream.
     pub async fn read_file(&self, request: ReadFile) -> Result<Reading> {
-        let (grant, admission) = self.admit(&[(&request.path.clone(), FileAccess::Read)], request).await?;
-        let (FileTask { stream, work }, ties) =
-            self.begin(admission, self.instance().read_file(grant)).await?;
-        let bytes = ties.tally.count_stdout(stream);
-        Ok(Reading::new(bytes, Supervised::start(work, ties)))
+        let place = self.enter([&request.path])?;
+        let (grant, tally) = self.allow(FileAccess::Read, request.path.clone(), request).await?;
+        let begun = self.begin(&place, &tally, self.instance().read_file(grant)).await?;
+        let bytes = tally.count_stdout(begun.stream);
+        Ok(Reading::new(bytes, self.supervise(begun.work, place, tally)))
     }
 
     /// Writes a regular file: whole or not at all, unless it appends.
@@ -77,11 +73,11 @@ impl Sandbox {
         if request.mode & !PERMISSIONS != 0 {
             return Err(Error::invalid("mode", format!("{:o} is more than permissions", request.mode)));
         }
-        let (grant, admission) = self.admit(&[(&request.path.clone(), FileAccess::Write)], request).await?;
-        let (FileTask { stream, work }, ties) =
-            self.begin(admission, self.instance().write_file(grant)).await?;
-        let bytes = ties.tally.count_stdin(stream);
-        Ok(Writing::new(bytes, Supervised::start(work, ties)))
+        let place = self.enter([&request.path])?;
+        let (grant, tally) = self.allow(FileAccess::Write, request.path.clone(), request).await?;
+        let begun = self.begin(&place, &tally, self.instance().write_file(grant)).await?;
+        let bytes = tally.count_stdin(begun.stream);
+        Ok(Writing::new(bytes, self.supervise(begun.work, place, tally)))
     }
 
     /// What is known of a file; of the link itself where the path ends in one.
@@ -89,8 +85,9 @@ impl Sandbox {
     /// # Errors
     /// As for [`Sandbox::read_file`].
     pub async fn file_entry(&self, path: String) -> Result<FileEntry> {
-        let (grant, admission) = self.admit(&[(&path.clone(), FileAccess::Read)], path).await?;
-        self.do_at_once(admission, self.instance().file_entry(grant)).await
+        let place = self.enter([&path])?;
+        let (grant, tally) = self.allow(FileAccess::Read, path.clone(), path).await?;
+        self.do_at_once(place, tally, self.instance().file_entry(grant)).await
     }
 
     /// The members of a directory, in no order.
@@ -98,8 +95,9 @@ impl Sandbox {
     /// # Errors
     /// As for [`Sandbox::read_file`]; `InvalidArgument` where a name is not UTF-8.
     pub async fn read_directory(&self, path: String) -> Result<Vec<FileEntry>> {
-        let (grant, admission) = self.admit(&[(&path.clone(), FileAccess::Read)], path).await?;
-        self.do_at_once(admission, self.instance().read_directory(grant)).await
+        let place = self.enter([&path])?;
+        let (grant, tally) = self.allow(FileAccess::Read, path.clone(), path).await?;
+        self.do_at_once(place, tally, self.instance().read_directory(grant)).await
     }
 
     /// Makes a directory.
@@ -107,8 +105,9 @@ impl Sandbox {
     /// # Errors
     /// As for [`Sandbox::read_file`]; `AlreadyExists`.
     pub async fn make_directory(&self, request: MakeDirectory) -> Result<()> {
-        let (grant, admission) = self.admit(&[(&request.path.clone(), FileAccess::Write)], request).await?;
-        self.do_at_once(admission, self.instance().make_directory(grant)).await
+        let place = self.enter([&request.path])?;
+        let (grant, tally) = self.allow(FileAccess::Write, request.path.clone(), request).await?;
+        self.do_at_once(place, tally, self.instance().make_directory(grant)).await
     }
 
     /// Gives a file or directory a new name. Policies are asked about both names.
@@ -116,10 +115,16 @@ impl Sandbox {
     /// # Errors
     /// As for [`Sandbox::read_file`]; `DirectoryNotEmpty`, `InvalidArgument` where the two are on different file systems.
     pub async fn rename(&self, request: Rename) -> Result<()> {
-        let (source, target) = (request.source.clone(), request.target.clone());
-        let paths = [(&source, FileAccess::Remove), (&target, FileAccess::Write)];
-        let (grant, admission) = self.admit(&paths, request).await?;
-        self.do_at_once(admission, self.instance().rename(grant)).await
+        let place = self.enter([&request.source, &request.target])?;
+        let (_, removal) = self.allow(FileAccess::Remove, request.source.clone(), ()).await?;
+        let renamed = async {
+            let (grant, tally) = self.allow(FileAccess::Write, request.target.clone(), request).await?;
+            self.do_at_once(place, tally, self.instance().rename(grant)).await
+        };
+        let renamed = renamed.await;
+        // One end, for the entries of both names.
+        removal.settle(renamed.clone().map(|()| None));
+        renamed
     }
 
     /// Removes a file, a link or a directory.
@@ -127,8 +132,9 @@ impl Sandbox {
     /// # Errors
     /// As for [`Sandbox::read_file`]; `DirectoryNotEmpty`.
     pub async fn remove(&self, request: Remove) -> Result<()> {
-        let (grant, admission) = self.admit(&[(&request.path.clone(), FileAccess::Remove)], request).await?;
-        self.do_at_once(admission, self.instance().remove(grant)).await
+        let place = self.enter([&request.path])?;
+        let (grant, tally) = self.allow(FileAccess::Remove, request.path.clone(), request).await?;
+        self.do_at_once(place, tally, self.instance().remove(grant)).await
     }
 
     /// Watches a file or directory: every change from the answer on is seen. It has no deadline.
@@ -136,79 +142,83 @@ impl Sandbox {
     /// # Errors
     /// As for [`Sandbox::read_file`].
     pub async fn watch(&self, request: Watch) -> Result<Watching> {
-        let (grant, admission) = self.admit(&[(&request.path.clone(), FileAccess::Watch)], request).await?;
-        let (FileTask { stream, work }, mut ties) =
-            self.begin(admission, self.instance().watch(grant)).await?;
-        ties.deadline = None;
-        Ok(Watching::new(stream, Supervised::start(work, ties)))
+        let mut place = self.enter([&request.path])?;
+        let (grant, tally) = self.allow(FileAccess::Watch, request.path.clone(), request).await?;
+        let begun = self.begin(&place, &tally, self.instance().watch(grant)).await?;
+        place.deadline = None;
+        Ok(Watching::new(begun.stream, self.supervise(begun.work, place, tally)))
     }
 
-    /// Asks for each of `paths` in turn. What was allowed before a denial is written down as over.
-    async fn admit<G: Clone>(
-        &self,
-        paths: &[(&String, FileAccess)],
-        request: G,
-    ) -> Result<(Authorized<G>, Admission)> {
-        for (path, _) in paths {
+    /// All of its state, to be saved.
+    pub(crate) async fn saved_state(&self, grant: Authorized<Save>, tally: Arc<Tally>) -> Result<Reading> {
+        let place = self.enter([])?;
+        let begun = self.begin(&place, &tally, self.instance().save(grant)).await?;
+        let bytes = tally.count_stdout(begun.stream);
+        Ok(Reading::new(bytes, self.supervise(begun.work, place, tally)))
+    }
+
+    /// A place for an operation on these files, if that makes sense now. Its deadline runs from here: it covers the policies
+    /// too.
+    fn enter<const N: usize>(&self, paths: [&String; N]) -> Result<Place> {
+        for path in paths {
             validate::path(path)?;
         }
         self.state().admits_command()?;
-        let place = self.file_places().take()?;
+        self.file_places().take(Instant::now().checked_add(self.owner().ceiling().timeout))
+    }
+
+    /// Asks whether this may be done with a file. What was allowed owes the audit log its end, which the tally sees to.
+    async fn allow<G>(
+        &self,
+        access: FileAccess,
+        path: String,
+        request: G,
+    ) -> Result<(Authorized<G>, Arc<Tally>)> {
         let owner = self.owner();
-        let deadline = Instant::now().checked_add(owner.ceiling().timeout);
-        let mut allowed: Option<(Authorized<G>, Underway)> = None;
-        for (path, access) in paths {
-            let file = File { path: (*path).clone(), access: *access };
-            let event = event(self.subject(), Operation::File(file), owner.history());
-            let narrow = |_: &mut G, narrowing: &_| narrow::nothing("file", narrowing);
-            let answer = owner.authorize(event, Ok(request.clone()), narrow).await;
-            if let Some((_, underway)) = &allowed {
-                let end = answer.as_ref().map(|_| None).map_err(Error::clone);
-                owner.authority().finished(underway, &end, None)?;
-            }
-            allowed = Some(answer?);
-        }
-        let (grant, underway) = allowed.ok_or_else(|| Error::invalid("path", "none"))?;
-        Ok((grant, Admission { underway, place, deadline }))
+        let event = event(self.subject(), Operation::File(File { path, access }), owner.history());
+        let narrow = |_: &mut G, narrowing: &_| narrow::nothing("file", narrowing);
+        let (grant, underway) = owner.authorize(event, Ok(request), narrow).await?;
+        Ok((grant, Tally::new(owner.authority().clone(), underway)))
     }
 
     /// An operation whose answer is all there is of it.
     async fn do_at_once<T>(
         &self,
-        admission: Admission,
+        place: Place,
+        tally: Arc<Tally>,
         operation: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let (answer, ties) = self.begin(admission, operation).await?;
-        ties.tally.settle(Ok(None));
+        let answer = self.begin(&place, &tally, operation).await?;
+        tally.settle(Ok(None));
         Ok(answer)
     }
 
-    /// Lets the backend begin. Where that fails, the log has its end.
+    /// Lets the backend begin. Where that fails, the log gets its end.
     async fn begin<T>(
         &self,
-        admission: Admission,
+        place: &Place,
+        tally: &Arc<Tally>,
         operation: impl Future<Output = Result<T>>,
-    ) -> Result<(T, Ties)> {
-        let Admission { underway, place, deadline } = admission;
-        let tally = Tally::new(self.owner().authority().clone(), underway);
+    ) -> Result<T> {
         let begun = async {
             // Policies take time, and the sandbox may have gone meanwhile.
             self.state().admits_command()?;
             operation.await
         };
-        let begun = match deadline {
+        let begun = match place.deadline {
             Some(deadline) => timeout_at(deadline, begun).await.unwrap_or(Err(Error::TimedOut)),
             None => begun.await,
         };
-        match begun {
-            Ok(answer) => Ok((answer, Ties { lifecycle: self.lifecycle().clone(), tally, place, deadline })),
-            Err(error) => {
-                if error.poisons() {
-                    self.lifecycle().poison().await;
-                }
-                tally.settle(Err(error.clone()));
-                Err(error)
+        if let Err(error) = &begun {
+            if error.poisons() {
+                self.lifecycle().poison().await;
             }
+            tally.clone().settle(Err(error.clone()));
         }
+        begun
+    }
+
+    fn supervise(&self, work: Arc<dyn Work>, place: Place, tally: Arc<Tally>) -> Supervised {
+        Supervised::start(work, Ties { lifecycle: self.lifecycle().clone(), tally, place })
     }
 }

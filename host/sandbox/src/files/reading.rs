@@ -15,14 +15,12 @@ use crate::error::{Error, Result};
 /// [`Error`] in it. Dropping it stops the reading.
 pub struct Reading {
     bytes: Output,
-    end: Pin<Box<dyn Future<Output = Result<()>> + Send>>,
-    ended: Option<Result<()>>,
-    _supervised: Supervised,
+    supervised: Supervised,
 }
 
 impl Reading {
     pub(super) fn new(bytes: Output, supervised: Supervised) -> Self {
-        Self { bytes, end: Box::pin(supervised.end()), ended: None, _supervised: supervised }
+        Self { bytes, supervised }
     }
 
     /// Reads all of it, up to `limit` bytes.
@@ -44,18 +42,17 @@ impl AsyncRead for Reading {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(self.bytes.as_mut().poll_read(cx, buffer))?;
-        if buffer.filled().len() > before || buffer.remaining() == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        let end = match self.ended.clone() {
-            Some(end) => end,
-            None => {
-                let end = ready!(self.end.as_mut().poll(cx));
-                self.ended.insert(end).clone()
+        match self.bytes.as_mut().poll_read(cx, buffer) {
+            // A pipe may stand still with its sandbox while the operation is past its deadline.
+            Poll::Pending => self.supervised.poll_failure(cx).map(Err),
+            Poll::Ready(Ok(())) if buffer.filled().len() > before || buffer.remaining() == 0 => {
+                Poll::Ready(Ok(()))
             }
-        };
-        Poll::Ready(end.map_err(io::Error::other))
+            Poll::Ready(read) => {
+                ready!(self.supervised.poll_end(cx))?;
+                Poll::Ready(read)
+            }
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! Watches over an operation on files: its deadline, its end in the audit log, and what becomes of it when nobody wants it
 //! any more.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::Shared;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
+use super::operations::Place;
 use crate::backend::Input;
 use crate::counted::Tally;
 use crate::error::{Error, Result};
@@ -22,30 +25,41 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Ties {
     pub(super) lifecycle: Lifecycle,
     pub(super) tally: Arc<Tally>,
-    /// Its place among the operations that may be under way at once.
-    pub(super) place: super::operations::Place,
-    pub(super) deadline: Option<Instant>,
+    pub(super) place: Place,
 }
 
 /// The consumer's end of an operation that is watched over. Dropping it stops the operation.
 pub(super) struct Supervised {
     /// Taken when it is abandoned.
     abandon: Option<oneshot::Sender<Option<Input>>>,
-    end: Shared<oneshot::Receiver<Result<()>>>,
+    settled: oneshot::Receiver<Result<()>>,
+    end: Option<Result<()>>,
 }
 
 impl Supervised {
     /// Takes over an operation that a backend has just begun.
     pub(super) fn start(work: Arc<dyn Work>, ties: Ties) -> Self {
         let (abandon, abandoned) = oneshot::channel();
-        let (settle, end) = oneshot::channel();
+        let (settle, settled) = oneshot::channel();
         tokio::spawn(supervise(work, ties, abandoned, settle));
-        Self { abandon: Some(abandon), end: end.shared() }
+        Self { abandon: Some(abandon), settled, end: None }
     }
 
-    /// What came of it.
-    pub(super) fn end(&self) -> impl Future<Output = Result<()>> + Send + Unpin + use<> {
-        self.end.clone().map(|end| end.unwrap_or(Err(Error::Gone)))
+    /// What came of it, as an error that a stream can have.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let end = match self.end.take() {
+            Some(end) => end,
+            None => ready!(self.settled.poll_unpin(cx)).unwrap_or(Err(Error::Gone)),
+        };
+        Poll::Ready(self.end.insert(end).clone().map_err(io::Error::other))
+    }
+
+    /// Why its stream moves no more, where it has failed. A stream that merely waits is woken when it does.
+    pub(super) fn poll_failure(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        match self.poll_end(cx) {
+            Poll::Ready(Err(failure)) => Poll::Ready(failure),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
     }
 
     /// Stops it, and lets go of `input` only when it has: its end of file must not be taken for the end of what was to be
@@ -67,14 +81,14 @@ impl Drop for Supervised {
 async fn supervise(
     work: Arc<dyn Work>,
     ties: Ties,
-    abandoned: oneshot::Receiver<Option<Input>>,
+    mut abandoned: oneshot::Receiver<Option<Input>>,
     settle: oneshot::Sender<Result<()>>,
 ) {
-    let Ties { lifecycle, tally, place, deadline } = ties;
+    let Ties { lifecycle, tally, place } = ties;
     let ended = work.ended();
     tokio::pin!(ended);
     let expired = async {
-        match deadline {
+        match place.deadline {
             Some(deadline) => sleep_until(deadline).await,
             None => std::future::pending().await,
         }
@@ -85,7 +99,7 @@ async fn supervise(
         // What has ended is not stopped: a drop right after the end is no abandonment.
         biased;
         end = &mut ended => Ok(end),
-        given = abandoned => {
+        given = &mut abandoned => {
             input = given.ok().flatten();
             Err(Error::Gone)
         }
@@ -98,24 +112,45 @@ async fn supervise(
             // What stands still can't be stopped: that waits for the sandbox to go on, the verdict does not.
             if lifecycle.state() == State::Paused {
                 let _ = settle.take().map(|settle| settle.send(Err(verdict.clone())));
-                lifecycle.left(State::Paused).await;
             }
-            let stopped = async {
-                match work.stop().await {
-                    // It ended in the same moment.
-                    Ok(()) | Err(Error::Gone) => drop(ended.await),
-                    Err(error) => return error,
-                }
-                verdict
-            };
-            Err(timeout(STOP_GRACE, stopped).await.unwrap_or(Error::Poisoned))
+            stop(work.as_ref(), ended, &lifecycle, verdict).await
         }
     };
-    drop(input);
-    if matches!(&end, Err(error) if error.poisons() || *error == Error::Poisoned) {
+    if end.as_ref().is_err_and(|error| error.poisons() || *error == Error::Poisoned) {
         lifecycle.poison().await;
     }
+    // An input that was given up after the deadline waits in the channel.
+    drop((input, abandoned));
     drop(place);
     tally.settle(end.clone().map(|()| None));
     let _ = settle.map(|settle| settle.send(end));
+}
+
+/// Stops an operation for the reason `verdict`. Gives what came of it.
+async fn stop(
+    work: &dyn Work,
+    mut ended: Pin<&mut impl Future<Output = Result<()>>>,
+    lifecycle: &Lifecycle,
+    verdict: Error,
+) -> Result<()> {
+    loop {
+        lifecycle.left(State::Paused).await;
+        let stopped = async {
+            match work.stop().await {
+                Ok(()) | Err(Error::Gone) => ended.as_mut().await,
+                Err(error) => Err(error),
+            }
+        };
+        tokio::select! {
+            stopped = timeout(STOP_GRACE, stopped) => return match stopped {
+                // It ended well in the same moment.
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) if error.poisons() => Err(error),
+                Ok(Err(_)) => Err(verdict),
+                Err(_) => Err(Error::Poisoned),
+            },
+            // It is told again when the sandbox goes on.
+            () = lifecycle.paused() => {}
+        }
+    }
 }

@@ -14,18 +14,14 @@ use crate::error::{Error, Result};
 /// Where a file's new bytes go. The file is there once it was shut down without an error ([`Writing::finish`]); dropping it
 /// before leaves the old file as it was. Its [`io::Error`]s have an [`Error`] in them.
 pub struct Writing {
-    /// Taken when it is abandoned.
+    /// Taken when it is shut down or abandoned.
     bytes: Option<Input>,
-    is_shut_down: bool,
-    end: Pin<Box<dyn Future<Output = Result<()>> + Send>>,
-    ended: Option<Result<()>>,
     supervised: Supervised,
 }
 
 impl Writing {
     pub(super) fn new(bytes: Input, supervised: Supervised) -> Self {
-        let end = Box::pin(supervised.end());
-        Self { bytes: Some(bytes), is_shut_down: false, end, ended: None, supervised }
+        Self { bytes: Some(bytes), supervised }
     }
 
     /// Writes all of `bytes`.
@@ -43,29 +39,21 @@ impl Writing {
     pub async fn finish(mut self) -> Result<()> {
         self.shutdown().await.map_err(|error| Error::from_io(&error))
     }
-
-    /// What came of the operation: its own word is better than that of a pipe whose other end is gone.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let end = match self.ended.clone() {
-            Some(end) => end,
-            None => {
-                let end = ready!(self.end.as_mut().poll(cx));
-                self.ended.insert(end).clone()
-            }
-        };
-        Poll::Ready(end.map_err(io::Error::other))
-    }
 }
 
 impl AsyncWrite for Writing {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-        let input = self.bytes.as_mut().ok_or_else(gone)?;
-        match ready!(input.as_mut().poll_write(cx, bytes)) {
-            Ok(written) => Poll::Ready(Ok(written)),
-            Err(_) => {
-                ready!(self.poll_end(cx))?;
-                Poll::Ready(Err(gone()))
+        let Some(input) = self.bytes.as_mut() else {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        };
+        match input.as_mut().poll_write(cx, bytes) {
+            // A pipe may stand still with its sandbox while the operation is past its deadline.
+            Poll::Pending => self.supervised.poll_failure(cx).map(Err),
+            Poll::Ready(Ok(written)) => Poll::Ready(Ok(written)),
+            // The operation's own word is better than that of a pipe whose other end is gone.
+            Poll::Ready(Err(error)) => {
+                ready!(self.supervised.poll_end(cx))?;
+                Poll::Ready(Err(error))
             }
         }
     }
@@ -78,24 +66,23 @@ impl AsyncWrite for Writing {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.is_shut_down
-            && let Some(input) = self.bytes.as_mut()
-        {
+        // What has failed and stands still must not find an end of its input when it goes on.
+        if let Poll::Ready(failure) = self.supervised.poll_failure(cx) {
+            return Poll::Ready(Err(failure));
+        }
+        if let Some(input) = self.bytes.as_mut() {
             // Where this fails the operation has ended, and says why.
             let _ = ready!(input.as_mut().poll_shutdown(cx));
-            self.is_shut_down = true;
             self.bytes = None;
         }
-        self.poll_end(cx)
+        self.supervised.poll_end(cx)
     }
 }
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        if !self.is_shut_down {
-            let bytes = self.bytes.take();
-            self.supervised.abandon(bytes);
-        }
+        let unfinished = self.bytes.take();
+        self.supervised.abandon(unfinished);
     }
 }
 

@@ -35,6 +35,7 @@ impl Host {
             policies: policies.into_iter().map(|policy| Arc::new(policy) as Arc<dyn Policy>).collect(),
             policy_deadline: Duration::from_secs(1),
             audit,
+            snapshots: None,
             backends: vec![backend.clone()],
             name: "test".into(),
         });
