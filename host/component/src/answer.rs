@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use futures_util::FutureExt;
 use mimobox_sandbox::{Error, Result, Sandbox};
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Access, FutureProducer, FutureReader, Lift, Lower, Resource};
 
@@ -68,7 +68,7 @@ pub(crate) fn answer<T: Send + 'static, W>(
 where
     W: Lower + Lift + Send + Sync + 'static,
 {
-    begin(host, operation, deliver, IfDropped::GoOn)
+    begin_and_deliver(host, operation, deliver, IfDropped::GoOn)
 }
 
 /// The same, and the operation is cancelled if the guest drops the future.
@@ -80,7 +80,7 @@ pub(crate) fn answer_or_cancel<T: Send + 'static, W>(
 where
     W: Lower + Lift + Send + Sync + 'static,
 {
-    begin(host, operation, deliver, IfDropped::Cancel)
+    begin_and_deliver(host, operation, deliver, IfDropped::Cancel)
 }
 
 /// What is known already.
@@ -100,7 +100,16 @@ where
     settled(host, Err(Error::Unsupported(operation.into())))
 }
 
-fn begin<T: Send + 'static, W, D>(
+/// Starts `operation`, for a stream that waits for what it gives. It goes on if nobody does; what it gives is dropped then.
+pub(crate) fn begin<T: Send + 'static>(
+    host: &mut Access<'_, Ctx, Host>,
+    operation: impl Future<Output = Result<T>> + Send + 'static,
+) -> Pin<Box<dyn Future<Output = Result<T>> + Send>> {
+    let task = host.get().tasks.begin(operation);
+    Box::pin(async move { outcome(task?.await) })
+}
+
+fn begin_and_deliver<T: Send + 'static, W, D>(
     host: &mut Access<'_, Ctx, Host>,
     operation: impl Future<Output = Result<T>> + Send + 'static,
     deliver: D,
@@ -150,18 +159,21 @@ where
         finish: bool,
     ) -> Poll<wasmtime::Result<Option<Self::Item>>> {
         let outcome = match self.task.poll_unpin(cx) {
-            Poll::Ready(outcome) => outcome,
+            Poll::Ready(joined) => outcome(joined),
             Poll::Pending if finish => return Poll::Ready(Ok(None)),
             Poll::Pending => return Poll::Pending,
         };
-        // A task that panicked is a failure of the host, told as any other.
-        let outcome = outcome.unwrap_or_else(|panicked| Err(Error::failed(&panicked)));
         let Some(deliver) = self.deliver.take() else {
             return Poll::Ready(Err(wasmtime::Error::msg("a future was read twice")));
         };
         let answer = outcome.and_then(|value| deliver(store.data_mut(), value));
         Poll::Ready(Ok(Some(answer.map_err(convert::error))))
     }
+}
+
+/// A task that panicked is a failure of the host, told as any other.
+fn outcome<T>(joined: std::result::Result<Result<T>, JoinError>) -> Result<T> {
+    joined.unwrap_or_else(|panicked| Err(Error::failed(&panicked)))
 }
 
 /// What a guest gets a handle of.

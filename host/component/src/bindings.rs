@@ -7,12 +7,16 @@ pub(crate) mod host {
     wasmtime::component::bindgen!({
         world: "orchestrator",
         path: "../../wit/host",
-        imports: { default: store | trappable },
+        imports: {
+            // Answers once the watch is in place; meanwhile the guest stands still.
+            "mimobox:host/files.watch": async | store | trappable,
+            default: store | trappable,
+        },
         exports: { default: async | store },
         with: {
             "mimobox:host/sandbox.sandbox": mimobox_sandbox::Sandbox,
             "mimobox:host/stream.process": crate::host::stream::Handle,
-            "mimobox:host/pty.session": crate::host::pty::Session,
+            "mimobox:host/pty.session": mimobox_sandbox::Session,
             "mimobox:host/snapshot.snapshot": crate::host::snapshot::Snapshot,
             "mimobox:host/snapshot.pool": crate::host::snapshot::Pool,
         },

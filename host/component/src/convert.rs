@@ -3,12 +3,12 @@
 //! Whether a request makes sense is the domain's to say: it checks every count and size before anybody decides. Here each
 //! word only gets its counterpart, and every `match` is exhaustive, so that a new word in either place forces a decision.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mimobox_sandbox as domain;
 use mimobox_sandbox::Error;
 
-use crate::bindings::host::mimobox::host::{execute, sandbox, stream, types};
+use crate::bindings::host::mimobox::host::{execute, files, pty, sandbox, stream, types};
 
 /// The longest duration that a JavaScript guest can say exactly.
 const LONGEST: u64 = (1 << 53) - 1;
@@ -151,5 +151,52 @@ impl From<domain::Usage> for sandbox::Usage {
     fn from(usage: domain::Usage) -> Self {
         let domain::Usage { cpu_time, memory, memory_peak, processes } = usage;
         Self { cpu_time: nanoseconds(cpu_time), memory, memory_peak, processes }
+    }
+}
+
+impl From<pty::Size> for domain::TerminalSize {
+    fn from(size: pty::Size) -> Self {
+        let pty::Size { columns, rows } = size;
+        Self { columns, rows }
+    }
+}
+
+/// A request to write the file at `path`.
+pub(crate) fn write_file(path: String, options: files::WriteOptions) -> domain::WriteFile {
+    let files::WriteOptions { mode, length, append } = options;
+    domain::WriteFile { path, mode, length, append }
+}
+
+impl From<domain::FileEntry> for files::Entry {
+    fn from(entry: domain::FileEntry) -> Self {
+        let domain::FileEntry { name, kind, size, mode, modified } = entry;
+        let kind = match kind {
+            domain::FileKind::File => files::Kind::File,
+            domain::FileKind::Directory => files::Kind::Directory,
+            domain::FileKind::SymbolicLink => files::Kind::SymbolicLink,
+            domain::FileKind::Other => files::Kind::Other,
+        };
+        Self { name, kind, size, mode, modified: modified.into() }
+    }
+}
+
+impl From<domain::FileChange> for files::Change {
+    fn from(change: domain::FileChange) -> Self {
+        let domain::FileChange { path, kind } = change;
+        let kind = match kind {
+            domain::ChangeKind::Created => files::ChangeKind::Created,
+            domain::ChangeKind::Modified => files::ChangeKind::Modified,
+            domain::ChangeKind::Removed => files::ChangeKind::Removed,
+            domain::ChangeKind::Renamed => files::ChangeKind::Renamed,
+        };
+        Self { path, kind }
+    }
+}
+
+impl From<SystemTime> for types::Datetime {
+    fn from(time: SystemTime) -> Self {
+        // A file's time is its program's to choose: what lies before the epoch is the epoch.
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() }
     }
 }

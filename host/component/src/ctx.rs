@@ -9,6 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::answer::Tasks;
 use crate::host::log::Log;
 use crate::limiter::Limiter;
+use crate::presence::Presence;
 use crate::stdio::Stdio;
 
 /// The data of an orchestrator's store.
@@ -18,6 +19,7 @@ pub(crate) struct Ctx {
     pub(crate) table: ResourceTable,
     /// Operations that the guest has begun.
     pub(crate) tasks: Tasks,
+    pub(crate) presence: Presence,
     pub(crate) log: Log,
     pub(crate) limiter: Limiter,
     wasi: WasiCtx,
@@ -46,6 +48,7 @@ impl Ctx {
             run,
             table,
             tasks,
+            presence: Presence::default(),
             log: Log::new(component.clone()),
             limiter: Limiter::new(memory),
             wasi: wasi(&component, arguments, stdio),

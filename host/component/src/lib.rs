@@ -20,12 +20,14 @@ mod ctx;
 mod deadline;
 mod engine;
 mod escaped;
+mod flow;
 mod grants;
 mod host;
 mod limiter;
 mod orchestrator;
 mod policy_guest;
 mod prepare;
+mod presence;
 mod request;
 mod stdio;
 

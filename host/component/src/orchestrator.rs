@@ -208,7 +208,9 @@ impl Runner {
             table.set_max_capacity(limits.handles.saturating_mul(ENTRIES_OF_A_FUTURE));
         }
         deadline::enforce(&mut store, limits.time);
+        let stay = store.data().presence.stay();
         let called = self.entry.call(&mut store, arguments).await;
+        drop(stay);
         let exhausted = store.data().limiter.exhausted();
         drop(store);
         stdio.stdout.drained().await;

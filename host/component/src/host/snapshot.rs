@@ -9,7 +9,7 @@ use crate::bindings::host::mimobox::host::snapshot::{
     HostWithStore, Info,
 };
 use crate::ctx::{Ctx, Host};
-use crate::host::stream::Ending;
+use crate::flow::Ending;
 
 /// A saved state. There is none.
 #[allow(unreachable_pub, reason = "the generated bindings name it in a trait")]

@@ -1,10 +1,8 @@
 //! `mimobox:host/stream`: run a command and talk to it while it runs.
 
 mod events;
-mod input;
-mod output;
 
-use mimobox_sandbox::{Error, Process, Sandbox};
+use mimobox_sandbox::{Process, Sandbox};
 use tokio::sync::oneshot;
 use wasmtime::Result;
 use wasmtime::component::{Access, FutureReader, Resource, StreamReader};
@@ -16,13 +14,9 @@ use crate::bindings::host::mimobox::host::stream::{
 use crate::bindings::host::mimobox::host::types;
 use crate::convert;
 use crate::ctx::{Ctx, Host};
+use crate::flow::{Ending, Inflow, Items, Outflow, ending};
 
 use self::events::Events;
-use self::input::StandardInput;
-use self::output::Bytes;
-
-/// A stream, and the future that says how it ended.
-pub(crate) type Ending<T> = Result<(StreamReader<T>, FutureReader<Result<(), types::Error>>)>;
 
 /// A process that a guest has a handle of.
 #[derive(Clone)]
@@ -52,7 +46,7 @@ impl HostWithStore<Ctx> for Host {
         let feed = match stdin {
             Some(stdin) => {
                 let (feed, input) = oneshot::channel();
-                stdin.pipe(&mut host, StandardInput::starting(input))?;
+                stdin.pipe(&mut host, Inflow::starting(input))?;
                 Some(feed)
             }
             None => None,
@@ -100,19 +94,19 @@ impl HostProcessWithStore<Ctx> for Host {
 
     fn stdout(mut host: Access<'_, Ctx, Self>, process: Resource<Handle>) -> Ending<u8> {
         let output = host.get().table.get(&process)?.process.take_stdout();
-        let (producer, end) = Bytes::of(output);
+        let (producer, end) = Outflow::of(output);
         Ok((StreamReader::new(&mut host, producer)?, ending(&mut host, end)?))
     }
 
     fn stderr(mut host: Access<'_, Ctx, Self>, process: Resource<Handle>) -> Ending<u8> {
         let output = host.get().table.get(&process)?.process.take_stderr();
-        let (producer, end) = Bytes::of(output);
+        let (producer, end) = Outflow::of(output);
         Ok((StreamReader::new(&mut host, producer)?, ending(&mut host, end)?))
     }
 
     fn events(mut host: Access<'_, Ctx, Self>, process: Resource<Handle>) -> Ending<Event> {
         let process = host.get().table.get(&process)?.process.clone();
-        let (producer, end) = Events::of(process);
+        let (producer, end) = Events::of(process).map_or_else(Items::taken_before, Items::of);
         Ok((StreamReader::new(&mut host, producer)?, ending(&mut host, end)?))
     }
 
@@ -134,20 +128,4 @@ impl HostProcessWithStore<Ctx> for Host {
         let Handle { process, sandbox } = host.get().table.delete(process)?;
         Ok(sandbox.detach(&process))
     }
-}
-
-/// How a stream ended, as its producer tells it; dropped without a word, it ended well: the guest closed it.
-type End = oneshot::Receiver<mimobox_sandbox::Result<()>>;
-
-fn ending(host: &mut Access<'_, Ctx, Host>, end: End) -> Later<()> {
-    FutureReader::new(host, async move {
-        wasmtime::error::Ok(end.await.unwrap_or(Ok(())).map_err(convert::error))
-    })
-}
-
-/// The channel of an [`End`] that is known from the start: somebody has taken the stream before.
-fn taken_before() -> End {
-    let (tell, end) = oneshot::channel();
-    let _ = tell.send(Err(Error::AlreadyExists));
-    end
 }

@@ -60,6 +60,10 @@ impl From<&domain::Operation> for wit::Operation {
         match operation {
             domain::Operation::Create(creation) => Self::Create(creation.into()),
             domain::Operation::Execute(execution) => Self::Execute(execution.into()),
+            domain::Operation::File(file) => Self::File(file.into()),
+            domain::Operation::TakeSnapshot => Self::TakeSnapshot,
+            domain::Operation::RestoreSnapshot(id) => Self::RestoreSnapshot(id.clone()),
+            domain::Operation::Fork(count) => Self::Fork(*count),
             domain::Operation::Signal(number) => Self::Signal(*number),
         }
     }
@@ -77,6 +81,19 @@ impl From<&domain::Execution> for wit::Execution {
         let domain::Execution { program, arguments, environment, directory, user, terminal } =
             execution.clone();
         Self { program, arguments, environment, directory, user, terminal }
+    }
+}
+
+impl From<&domain::File> for wit::File {
+    fn from(file: &domain::File) -> Self {
+        let domain::File { path, access } = file.clone();
+        let access = match access {
+            domain::FileAccess::Read => wit::FileAccess::Read,
+            domain::FileAccess::Write => wit::FileAccess::Write,
+            domain::FileAccess::Remove => wit::FileAccess::Remove,
+            domain::FileAccess::Watch => wit::FileAccess::Watch,
+        };
+        Self { path, access }
     }
 }
 

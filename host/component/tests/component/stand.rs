@@ -90,6 +90,7 @@ impl Stand {
             policies,
             policy_deadline: Duration::from_secs(5),
             audit: Arc::new(audit.clone()),
+            snapshots: None,
             backends: vec![Arc::new(FakeBackend)],
             name: "test".into(),
         });

@@ -1,8 +1,8 @@
-//! A guest's stream on its way to a process's standard input.
+//! A guest's bytes on their way into a sandbox: standard input, what is typed, a file.
 //!
 //! ```text
-//! Starting ── the process runs ──► Open ── the guest closes its stream ──► dropped, which closes the pipe
-//!     └────── it never will ───────┴────── the process closed the pipe ──► Closed, and the guest's next write says so
+//! Starting ── the taker is there ──► Open ── the guest closes its stream ──► dropped, which closes the taker's pipe
+//!     └────── it never will be ──────┴────── the taker closed the pipe ────► Closed, and the guest's next write says so
 //! ```
 
 use std::pin::Pin;
@@ -16,9 +16,9 @@ use wasmtime::component::{Source, StreamConsumer, StreamResult};
 
 use crate::ctx::Ctx;
 
-/// Writes straight from the guest's memory into the process's standard input. The guest's write is done when the bytes
-/// are out: a process that does not read makes the guest wait.
-pub(super) struct StandardInput {
+/// Writes straight from the guest's memory. The guest's write is done when the bytes are out: who does not read them makes
+/// the guest wait.
+pub(crate) struct Inflow {
     state: State,
     flushing: bool,
 }
@@ -29,9 +29,9 @@ enum State {
     Closed,
 }
 
-impl StandardInput {
-    /// Of a process that is being started; `input` comes when it runs, and never if it fails to.
-    pub(super) fn starting(input: oneshot::Receiver<Input>) -> Self {
+impl Inflow {
+    /// To a taker that is being started; `input` comes when it runs, and never if it fails to.
+    pub(crate) fn starting(input: oneshot::Receiver<Input>) -> Self {
         Self { state: State::Starting(input), flushing: false }
     }
 
@@ -84,7 +84,7 @@ impl StandardInput {
     }
 }
 
-impl StreamConsumer<Ctx> for StandardInput {
+impl StreamConsumer<Ctx> for Inflow {
     type Item = u8;
 
     fn poll_consume(
