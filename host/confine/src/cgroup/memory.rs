@@ -7,7 +7,11 @@ use super::error::CgroupError;
 use super::hierarchies::Version;
 use crate::enforcement::{Enforcement, Mechanism};
 
-/// Sets the limit on memory, and on memory and swap together where the kernel counts swap.
+/// Version 1 counts the buffers of TCP apart, and without a limit of their own they could be as large as the machine's. This
+/// part of the memory they may have on top of it.
+const TCP_PART: u64 = 8;
+
+/// Sets the limit on memory, on memory and swap together where the kernel counts swap, and on the buffers of sockets.
 pub(crate) fn limit(files: &ControlFiles, bytes: u64) -> Result<Enforcement, CgroupError> {
     let swap = match files.version() {
         Version::Two => {
@@ -16,6 +20,7 @@ pub(crate) fn limit(files: &ControlFiles, bytes: u64) -> Result<Enforcement, Cgr
         }
         Version::One => {
             files.write("memory.limit_in_bytes", bytes)?;
+            limit_tcp(files, bytes / TCP_PART)?;
             files.try_write("memory.memsw.limit_in_bytes", bytes)
         }
     };
@@ -26,6 +31,15 @@ pub(crate) fn limit(files: &ControlFiles, bytes: u64) -> Result<Enforcement, Cgr
             Ok(status(Mechanism::MemoryLimit, format!("{bytes} bytes; the kernel does not count swap")))
         }
         Err(source) => Err(CgroupError::Write { file: "memory.swap.max", source }),
+    }
+}
+
+fn limit_tcp(files: &ControlFiles, bytes: u64) -> Result<(), CgroupError> {
+    const FILE: &str = "memory.kmem.tcp.limit_in_bytes";
+    match files.try_write(FILE, bytes) {
+        // A kernel without TCP.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        answer => answer.map_err(|source| CgroupError::Write { file: FILE, source }),
     }
 }
 
@@ -76,6 +90,21 @@ mod tests {
         assert_eq!(line.status, crate::Status::Enforced);
         assert_eq!(std::fs::read_to_string(scratch.path().join("memory.max")).unwrap(), "1048576");
         assert_eq!(std::fs::read_to_string(scratch.path().join("memory.swap.max")).unwrap(), "0");
+    }
+
+    #[test]
+    fn version_1_limits_the_buffers_of_tcp_apart() {
+        let (scratch, files) = fake(
+            Version::One,
+            &[
+                ("memory.limit_in_bytes", ""),
+                ("memory.memsw.limit_in_bytes", ""),
+                ("memory.kmem.tcp.limit_in_bytes", ""),
+            ],
+        );
+        limit(&files, 1 << 20).unwrap();
+        let tcp = std::fs::read_to_string(scratch.path().join("memory.kmem.tcp.limit_in_bytes")).unwrap();
+        assert_eq!(tcp, "131072");
     }
 
     #[test]
