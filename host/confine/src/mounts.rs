@@ -187,7 +187,8 @@ pub(crate) fn mount_processes(masks: &Masks) -> Result<Enforcement, MountError> 
 pub(crate) fn mount_terminals() -> Result<(), MountError> {
     mkdir("dev/pts", Mode::from_bits_truncate(0o755)).map_err(MountError::Terminals)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    let options = "newinstance,ptmxmode=0666,mode=0620,gid=5";
+    // All sandboxes of the machine have some 3,000 between them (`kernel.pty.max`): without `max` one could take them all.
+    let options = "newinstance,ptmxmode=0666,mode=0620,gid=5,max=64";
     mount(Some("devpts"), "dev/pts", Some("devpts"), flags, Some(options)).map_err(MountError::Terminals)
 }
 
