@@ -1,6 +1,5 @@
 //! The sandbox's files, through the agent's words for them.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 

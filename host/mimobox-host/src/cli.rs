@@ -10,7 +10,7 @@ use crate::config;
 use crate::quantity::{Cores, Size, Span};
 
 const EXIT_CODES: &str = "\
-Exit codes of `exec` and `run`: that of what ran; 124 it took longer than it may; 125 the host failed, or was called \
+Exit codes of `exec`, `shell` and `run`: that of what ran; 124 it took longer than it may; 125 the host failed, or was called \
 wrongly; 126 refused by the ceiling, a policy, a grant or a digest, or not executable; 127 no such program; 128 + n \
 killed by signal n (137 also: out of memory). A component that fails with a message gives 1.";
 
@@ -46,6 +46,9 @@ pub(crate) enum Command {
     /// Run one program in a sandbox of its own
     #[command(after_help = EXIT_CODES)]
     Exec(ExecArguments),
+    /// Open a terminal in a sandbox of its own, with a shell on it
+    #[command(after_help = EXIT_CODES)]
+    Shell(ShellArguments),
     /// Show what a component asks for before it runs: its imports are its permission request
     Inspect(InspectArguments),
     /// Look at this machine: which mechanisms there are, what is lost without them, how to get them
@@ -68,17 +71,37 @@ pub(crate) struct RunArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExecArguments {
+    #[command(flatten)]
+    pub(crate) sandbox: SandboxArguments,
+    #[command(flatten)]
+    pub(crate) process: ProcessArguments,
+    /// Pass standard input on even from a terminal; without this it is passed on from a file or a pipe only
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+    /// The program, looked up inside the sandbox, and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShellArguments {
+    #[command(flatten)]
+    pub(crate) sandbox: SandboxArguments,
+    #[command(flatten)]
+    pub(crate) process: ProcessArguments,
+    /// A program other than the sandbox's shell, and its arguments
+    #[arg(trailing_var_arg = true, value_name = "PROGRAM")]
+    pub(crate) command: Vec<String>,
+}
+
+/// The sandbox that a command makes for itself.
+#[derive(Debug, Default, Args)]
+pub(crate) struct SandboxArguments {
     /// The kind of sandbox; the first that the configuration allows where none is given
     #[arg(long, value_parser = isolation, value_name = "os|micro-vm")]
     pub(crate) isolation: Option<Isolation>,
     #[command(flatten)]
     pub(crate) additions: Additions,
-    /// Set a variable for the program; may be given again
-    #[arg(long, value_parser = variable, value_name = "NAME=VALUE")]
-    pub(crate) env: Vec<(String, String)>,
-    /// Kill the program after this long, such as `30 s`; at the configuration's ceiling where none is given
-    #[arg(long, value_name = "TIME")]
-    pub(crate) timeout: Option<Span>,
     /// Memory of the sandbox, such as `512 MiB`
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<Size>,
@@ -91,18 +114,23 @@ pub(crate) struct ExecArguments {
     /// What the sandbox may write to its own file system, such as `1 GiB`
     #[arg(long, value_name = "SIZE")]
     pub(crate) disk: Option<Size>,
-    /// Where the program starts, inside the sandbox
-    #[arg(long, value_name = "DIRECTORY")]
-    pub(crate) directory: Option<String>,
-    /// Pass standard input on even from a terminal; without this it is passed on from a file or a pipe only
-    #[arg(short, long)]
-    pub(crate) interactive: bool,
     /// Print what the kernel enforces, on standard error
     #[arg(long)]
     pub(crate) enforcement: bool,
-    /// The program, looked up inside the sandbox, and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
-    pub(crate) command: Vec<String>,
+}
+
+/// How a program runs in there.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ProcessArguments {
+    /// Set a variable for the program; may be given again
+    #[arg(long, value_parser = variable, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<(String, String)>,
+    /// Kill the program after this long, such as `30 s`; at the configuration's ceiling where none is given
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timeout: Option<Span>,
+    /// Where the program starts, inside the sandbox
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) directory: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -118,7 +146,7 @@ pub(crate) struct Additions {
     #[arg(long, value_name = "POLICY.wasm")]
     pub(crate) policy: Vec<PathBuf>,
     /// A directory that sandboxes may mount by this name, for reading unless `:rw` is added; may be given again. `exec`
-    /// mounts it at /mnt/NAME, and knows a configured one by its name alone
+    /// and `shell` mount it at /mnt/NAME, and know a configured one by its name alone
     #[arg(long, value_name = "NAME[=DIRECTORY[:rw]]")]
     pub(crate) volume: Vec<VolumeArgument>,
 }

@@ -3,7 +3,9 @@
 mod doctor;
 mod exec;
 mod inspect;
+mod own_sandbox;
 mod run;
+mod shell;
 
 use mimobox_component::HostInterface;
 
@@ -27,6 +29,7 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Outcome {
     match command {
         Command::Run(arguments) => run::run(&global, config, arguments).await,
         Command::Exec(arguments) => exec::exec(&global, config, arguments).await,
+        Command::Shell(arguments) => shell::shell(&global, config, arguments).await,
         Command::Inspect(arguments) => inspect::inspect(&global, &config, arguments).await,
         Command::Doctor => doctor::doctor(&global, &config).await,
     }

@@ -1,8 +1,8 @@
 //! `mimobox-host`: untrusted programs in sandboxes, WebAssembly components that decide about them.
 //!
 //! ```text
-//! cli ─► config ─► host (the parts together) ─► commands/{run, exec, inspect, doctor} ─► exit
-//!                   └ audit_sink, agent, state          └ interrupt, streams, output
+//! cli ─► config ─► host (the parts together) ─► commands/{run, exec, shell, …} ─► exit
+//!                   └ audit_sink, agent, state          └ interrupt, streams, terminal, output
 //! ```
 //!
 //! The composition root: arguments, environment, folders and exit codes are read and chosen here and nowhere else.
@@ -30,6 +30,7 @@ mod quantity;
 mod state;
 mod streams;
 mod telemetry;
+mod terminal;
 
 use cli::Arguments;
 use exit::Exit;

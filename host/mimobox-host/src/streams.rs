@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// How much is read at once: what a pipe holds (pipe(7)).
-const CHUNK: usize = 64 * 1024;
+pub(crate) const CHUNK: usize = 64 * 1024;
 
 /// Whether our standard input is the command's too. One that waits for a terminal which nobody types on would hang.
 pub(crate) fn standard_input(interactive: bool) -> bool {
@@ -103,7 +103,7 @@ impl Drop for Feeding {
 
 /// Our standard input in chunks, read ahead by one. The thread that reads is none of the runtime's: it may wait for the
 /// next byte for ever, and ends with the program.
-fn read_standard_input() -> io::Result<mpsc::Receiver<Vec<u8>>> {
+pub(crate) fn read_standard_input() -> io::Result<mpsc::Receiver<Vec<u8>>> {
     let (sender, chunks) = mpsc::channel(1);
     thread::Builder::new().name("stdin".into()).spawn(move || {
         let mut stdin = io::stdin().lock();
