@@ -69,6 +69,21 @@ impl ByteReader {
         Ok(all)
     }
 
+    /// All that is left, if it is no more than `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Error::LimitReached`]: there is more. Otherwise as [`next`](Self::next).
+    pub async fn to_vec(mut self, limit: usize) -> Result<Vec<u8>> {
+        let mut all = Vec::new();
+        while let Some(bytes) = self.next().await? {
+            if bytes.len() > limit.saturating_sub(all.len()) {
+                return Err(Error::LimitReached(format!("more than {limit} bytes")));
+            }
+            all.extend(bytes);
+        }
+        Ok(all)
+    }
+
     /// Line by line.
     pub fn lines(self) -> Lines {
         Lines { reader: self, buffer: VecDeque::new() }
@@ -113,7 +128,8 @@ impl Lines {
     }
 }
 
-/// Bytes that go to the host: a process's standard input, a terminal's keys, a request's body. Dropping it ends them.
+/// Bytes that go to the host: a process's standard input, a terminal's keys, a request's body. Dropping it ends them. For a
+/// file there is [`FileWriter`](crate::files::FileWriter), which does not take every end for the end of the file.
 #[derive(Debug)]
 pub struct ByteWriter {
     stream: StreamWriter<u8>,

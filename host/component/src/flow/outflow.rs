@@ -12,6 +12,9 @@ use wasmtime::{AsContextMut, StoreContextMut};
 use super::{End, taken_before};
 use crate::ctx::Ctx;
 
+/// Bytes at once on the way from one place in the host to another: a guest may pass on what it was given, unread.
+const CHUNK: usize = 64 * 1024;
+
 /// Reads straight into the guest's memory, whenever the guest reads: a guest that does not read makes whoever writes wait.
 pub(crate) struct Outflow {
     source: Source,
@@ -83,7 +86,7 @@ impl StreamProducer<Ctx> for Outflow {
         if destination.remaining(store.as_context_mut()) == Some(0) {
             return Poll::Ready(Ok(StreamResult::Completed));
         }
-        let mut destination = destination.as_direct(store, 0);
+        let mut destination = destination.as_direct(store, CHUNK);
         let mut buffer = ReadBuf::new(destination.remaining());
         match self.poll_read(cx, &mut buffer) {
             Poll::Ready(Ok(0)) => self.end(Ok(())),
