@@ -1,7 +1,10 @@
 //! What the operator says about the OS backend.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use mimobox_confine::{Access, Mechanism};
 
@@ -14,6 +17,8 @@ pub(crate) const DEFAULT_USER_BASE: u32 = 0x6000_0000;
 pub struct BackendConfig {
     /// The agent: a static program.
     pub agent: Vec<u8>,
+    /// Where images are, besides `host`, which is this machine's programs.
+    pub images: Option<Arc<dyn ImageRoots>>,
     /// Directories of the host that a sandbox may have, by name.
     pub volumes: BTreeMap<String, Volume>,
     /// Mechanisms that a sandbox may lack; the report still says so. None unless the operator names them.
@@ -24,10 +29,26 @@ pub struct BackendConfig {
 }
 
 impl BackendConfig {
-    /// No volumes, nothing tolerated.
+    /// No images, no volumes, nothing tolerated.
     pub fn new(agent: Vec<u8>) -> Self {
-        Self { agent, volumes: BTreeMap::new(), tolerated: BTreeSet::new(), user_base: DEFAULT_USER_BASE }
+        Self {
+            agent,
+            images: None,
+            volumes: BTreeMap::new(),
+            tolerated: BTreeSet::new(),
+            user_base: DEFAULT_USER_BASE,
+        }
     }
+}
+
+/// The operator's images. One may come or go while sandboxes run, so each is looked for when it is asked for.
+pub trait ImageRoots: fmt::Debug + Send + Sync {
+    /// Opens the directory that is an image's root; none where there is no such image. Nobody writes to it from then on.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// It is there and could not be opened.
+    fn open_root(&self, name: &str) -> io::Result<Option<OwnedFd>>;
 }
 
 /// A directory of the host. Opened once, by the operator's word; never looked up again.

@@ -3,7 +3,7 @@
 //! All of this blocks, for a millisecond or two: it is called off the async threads.
 
 use std::io::{IoSlice, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use mimobox_confine::launch::{Child, Program};
 use mimobox_confine::{Enforcement, Mechanism, Plan, Report, Status, map_ids};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
+use crate::attachments::{Attachment, hand_over_all, join};
 use crate::error::{CreateError, DestroyError};
 use crate::janitor::Janitor;
 use crate::users::{UserRange, Users};
@@ -59,7 +60,16 @@ pub(crate) struct Order {
     pub(crate) limits: GroupLimits,
     pub(crate) plan: Plan,
     /// Those that the plan names, in its order.
-    pub(crate) volumes: Vec<OwnedFd>,
+    pub(crate) attachments: Vec<Attachment>,
+}
+
+#[cfg(feature = "weaken")]
+impl Order {
+    /// With a plan that was tampered with, by a test.
+    pub(crate) fn weakened(mut self, change: fn(&mut Plan)) -> Self {
+        change(&mut self.plan);
+        self
+    }
 }
 
 impl Workshop {
@@ -86,7 +96,8 @@ impl Workshop {
             Enclosure { agent, group, undone: false, _users: users, _workshop: Arc::clone(self) };
         let pid = enclosure.agent.pid();
         map_ids(pid, ids).map_err(CreateError::MapUsers)?;
-        send(&mut ours, &plan, &order.volumes)?;
+        let handed = hand_over_all(&order.attachments, ids, pid).map_err(CreateError::HandOver)?;
+        send(&mut ours, &plan, &order.attachments)?;
         let report = receive(&mut ours)?;
         enclosure.agent.runs();
         if let Some(failure) = report.failure {
@@ -94,6 +105,7 @@ impl Workshop {
         }
         enforcement.push(Enforcement::enforced(Mechanism::IpcNamespace, ""));
         enforcement.extend(report.enforcement);
+        handed.into_iter().for_each(|line| join(&mut enforcement, line));
         self.require(&enforcement)?;
         enforcement.sort_by_key(|line| line.mechanism);
         Ok(Ready { enclosure, connection: ours, enforcement })
@@ -171,8 +183,8 @@ impl Drop for EmptyGroup {
     }
 }
 
-fn send(to: &mut UnixStream, plan: &[u8], volumes: &[OwnedFd]) -> Result<(), CreateError> {
-    let descriptors: Vec<_> = volumes.iter().map(AsRawFd::as_raw_fd).collect();
+fn send(to: &mut UnixStream, plan: &[u8], attachments: &[Attachment]) -> Result<(), CreateError> {
+    let descriptors: Vec<_> = attachments.iter().map(|attachment| attachment.mount().as_raw_fd()).collect();
     let rights = [ControlMessage::ScmRights(&descriptors)];
     let control = if descriptors.is_empty() { [].as_slice() } else { rights.as_slice() };
     let sent = sendmsg::<()>(to.as_raw_fd(), &[IoSlice::new(plan)], control, MsgFlags::MSG_NOSIGNAL, None)

@@ -6,7 +6,7 @@ use mimobox_agent_client::ConnectError;
 use mimobox_confine::cgroup::{CgroupError, DiscoverError};
 use mimobox_confine::channel::ChannelError;
 use mimobox_confine::launch::{EndError, LaunchError, ProgramError};
-use mimobox_confine::{Failure, FilterError, IdMapError, Mechanism, MountError};
+use mimobox_confine::{Failure, FilterError, IdMapError, Mechanism, MountError, OwnershipError};
 use mimobox_sandbox::Error;
 use nix::errno::Errno;
 
@@ -52,6 +52,12 @@ pub(crate) enum CreateError {
     ReadOnlyVolume(String),
     #[error("failed to accept the mount target {0}")]
     Target(String),
+    #[error("failed to open the image {0}")]
+    OpenImage(String, #[source] io::Error),
+    #[error("failed to clone the mount of the image")]
+    CloneImage(#[source] MountError),
+    #[error("failed to look at a volume")]
+    LookAtVolume(#[source] Errno),
     #[error("failed to clone a volume")]
     CloneVolume(#[source] MountError),
     #[error("failed to find free users")]
@@ -66,6 +72,8 @@ pub(crate) enum CreateError {
     Launch(#[source] LaunchError),
     #[error("failed to map the sandbox's users")]
     MapUsers(#[source] IdMapError),
+    #[error("failed to hand the sandbox's mounts over to its users")]
+    HandOver(#[source] OwnershipError),
     #[error("failed to write the plan")]
     Plan(#[source] ChannelError),
     #[error("failed to send the plan")]

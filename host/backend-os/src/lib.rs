@@ -12,6 +12,7 @@
 //! does to itself by the plan, so that nothing of a sandbox's file system is ever resolved on the host. An `Enclosure` undoes
 //! itself whole when it is dropped, at whichever step.
 
+mod attachments;
 mod backend;
 mod command;
 mod config;
@@ -22,10 +23,11 @@ mod host_root;
 mod instance;
 mod janitor;
 mod plan;
+mod supplies;
 mod users;
 
 pub use backend::OsBackend;
-pub use config::{BackendConfig, Volume};
+pub use config::{BackendConfig, ImageRoots, Volume};
 pub use error::NewBackendError;
 pub use mimobox_confine::probe::{Finding, findings};
 pub use mimobox_confine::{Access, Mechanism};

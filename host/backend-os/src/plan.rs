@@ -1,11 +1,17 @@
 //! From what was granted to what the agent does to itself. Pure: looks at nothing, so that every line of it can be tested.
 
-use mimobox_confine::{Filter, Masks, Owner, PathRights, PathRule, Plan, ResourceLimit, Step};
-use mimobox_protocol::{SANDBOX_GID, SANDBOX_HOME, SANDBOX_NAME, SANDBOX_UID};
+mod host_image;
+mod stored_image;
+
+use mimobox_confine::{Filter, Masks, Owner, Plan, ResourceLimit, Step};
+use mimobox_protocol::{SANDBOX_GID, SANDBOX_UID};
 use mimobox_sandbox::{Mount, SandboxGrant};
 
 use crate::error::CreateError;
 use crate::host_root::HostRoot;
+
+/// The image that is there without anybody importing it: this machine's programs, read-only.
+pub(crate) const HOST_IMAGE: &str = "host";
 
 const ROOT: Owner = Owner { user: 0, group: 0 };
 const SANDBOX: Owner = Owner { user: SANDBOX_UID, group: SANDBOX_GID };
@@ -21,9 +27,13 @@ const MOST_INODES: u64 = 1024 * 1024;
 /// The host name, and the machine's name in `/etc/hosts`.
 const HOST_NAME: &str = "sandbox";
 
-/// Writes the plan. Volumes come with it as descriptors, in the order of the grant's mounts.
+const HOSTS: &str = "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n";
+
+/// Writes the plan. Volumes come with it as descriptors, in the order of the grant's mounts, and after them the image, unless
+/// it is `host`.
 pub(crate) fn write(grant: &SandboxGrant, root: &HostRoot, filters: &[Filter]) -> Result<Plan, CreateError> {
     let disk = disk(grant);
+    let mounts = &grant.mounts;
     let mut steps = vec![
         Step::BecomeRoot,
         Step::HostName(HOST_NAME.to_owned()),
@@ -34,18 +44,27 @@ pub(crate) fn write(grant: &SandboxGrant, root: &HostRoot, filters: &[Filter]) -
             inodes: (disk / 4096).clamp(FEWEST_INODES, MOST_INODES) + OWN_INODES,
         },
     ];
-    steps.extend(programs(root));
-    steps.extend(configuration(root));
-    steps.extend(devices(root));
-    steps.push(Step::Processes(masks()));
-    steps.extend(writable());
-    steps.extend(volumes(&grant.mounts, root)?);
+    let rules = if grant.image == HOST_IMAGE {
+        steps.extend(host_image::contents(root));
+        steps.extend(devices(root));
+        steps.push(Step::Processes(masks()));
+        steps.extend(host_image::writable());
+        steps.extend(volumes(mounts, |target, top| host_image::is_free(target, top, root))?);
+        host_image::path_rules(root, mounts)
+    } else {
+        let image = u16::try_from(mounts.len()).unwrap_or(u16::MAX);
+        steps.extend(devices(root));
+        steps.push(Step::Processes(masks()));
+        steps.extend(stored_image::contents(image));
+        steps.extend(volumes(mounts, stored_image::is_free)?);
+        stored_image::path_rules()
+    };
     steps.extend([
         Step::EnterRoot,
         Step::ResourceLimits(resource_limits()),
         Step::Capabilities,
         Step::NoNewPrivileges,
-        Step::Landlock(path_rules(root, &grant.mounts)),
+        Step::Landlock(rules),
         // Last: it forbids what the steps before need.
         Step::Seccomp(filters.to_vec()),
     ]);
@@ -56,41 +75,6 @@ pub(crate) fn write(grant: &SandboxGrant, root: &HostRoot, filters: &[Filter]) -
 /// for a program that removes a file, and the sandbox would be dead. So it fills up first, which programs can handle.
 fn disk(grant: &SandboxGrant) -> u64 {
     grant.limits.disk.min(grant.limits.memory / 4 * 3)
-}
-
-fn programs(root: &HostRoot) -> Vec<Step> {
-    let links =
-        root.links.iter().map(|(path, target)| Step::Link { path: path.clone(), target: target.clone() });
-    root.programs.iter().map(|path| shown(path)).chain(links).collect()
-}
-
-fn configuration(root: &HostRoot) -> Vec<Step> {
-    let users = format!(
-        "root:x:0:0:root:/root:/usr/sbin/nologin\n\
-         {SANDBOX_NAME}:x:{SANDBOX_UID}:{SANDBOX_GID}:sandbox:{SANDBOX_HOME}:/bin/sh\n\
-         nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
-    );
-    let groups = format!("root:x:0:\ntty:x:5:\n{SANDBOX_NAME}:x:{SANDBOX_GID}:\nnogroup:x:65534:\n");
-    let hosts = format!("127.0.0.1 localhost {HOST_NAME}\n::1 localhost {HOST_NAME}\n");
-    let mut steps = vec![
-        directory("/etc", 0o755, ROOT),
-        file("/etc/passwd", users),
-        file("/etc/group", groups),
-        file("/etc/hosts", hosts),
-        file("/etc/hostname", format!("{HOST_NAME}\n")),
-        file("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nservices: files\n".to_owned()),
-        // There is no name server to ask.
-        file("/etc/resolv.conf", String::new()),
-        link("/etc/mtab", "/proc/self/mounts"),
-        link("/etc/localtime", "/usr/share/zoneinfo/Etc/UTC"),
-    ];
-    let parent = |path: &String| path.rsplit_once('/').map(|(parent, _)| parent.to_owned());
-    let mut parents: Vec<_> =
-        root.configuration.iter().filter_map(parent).filter(|parent| parent != "/etc").collect();
-    parents.dedup();
-    steps.extend(parents.iter().map(|parent| directory(parent, 0o755, ROOT)));
-    steps.extend(root.configuration.iter().map(|path| shown(path)));
-    steps
 }
 
 fn devices(root: &HostRoot) -> Vec<Step> {
@@ -106,16 +90,6 @@ fn devices(root: &HostRoot) -> Vec<Step> {
         directory("/dev/shm", 0o1777, ROOT),
     ]);
     steps
-}
-
-fn writable() -> [Step; 5] {
-    [
-        directory("/tmp", 0o1777, ROOT),
-        directory("/var", 0o755, ROOT),
-        link("/var/tmp", "../tmp"),
-        directory("/home", 0o755, ROOT),
-        directory(SANDBOX_HOME, 0o755, SANDBOX),
-    ]
 }
 
 /// What tells of the whole machine, or acts on it.
@@ -136,26 +110,18 @@ fn masks() -> Masks {
     }
 }
 
-fn volumes(mounts: &[Mount], root: &HostRoot) -> Result<Vec<Step>, CreateError> {
+fn volumes(mounts: &[Mount], is_free: impl Fn(&str, &str) -> bool) -> Result<Vec<Step>, CreateError> {
     let mut steps = Vec::with_capacity(mounts.len());
     for (descriptor, mount) in (0..).zip(mounts) {
-        if !is_free(&mount.target, root) {
-            return Err(CreateError::Target(mount.target.clone()));
+        let target = &mount.target;
+        let inside = target.strip_prefix('/').unwrap_or_default();
+        let plain = inside.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        if !plain || !is_free(target, inside.split('/').next().unwrap_or_default()) {
+            return Err(CreateError::Target(target.clone()));
         }
-        steps.push(Step::Volume { descriptor, path: mount.target.clone() });
+        steps.push(Step::Volume { descriptor, path: target.clone() });
     }
     Ok(steps)
-}
-
-/// Whether a volume may be there: it must hide nothing that the plan relies on.
-fn is_free(target: &str, root: &HostRoot) -> bool {
-    let Some(inside) = target.strip_prefix('/') else { return false };
-    let plain = inside.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    let top = inside.split('/').next().unwrap_or_default();
-    let tops = root.programs.iter().chain(root.links.iter().map(|(path, _)| path));
-    let reserved = ["dev", "etc", "proc", "sys"].contains(&top)
-        || tops.into_iter().any(|path| path.strip_prefix('/') == Some(top));
-    plain && !reserved && !["/home", "/var"].contains(&target)
 }
 
 fn resource_limits() -> Vec<ResourceLimit> {
@@ -169,34 +135,8 @@ fn resource_limits() -> Vec<ResourceLimit> {
     ]
 }
 
-fn path_rules(root: &HostRoot, mounts: &[Mount]) -> Vec<PathRule> {
-    let rule = |path: &str, rights| PathRule { path: path.to_owned(), rights };
-    let mut rules = vec![
-        rule("/", PathRights::List),
-        rule("/etc", PathRights::Read),
-        rule("/proc", PathRights::WriteExisting),
-        rule("/dev", PathRights::Devices),
-        rule("/dev/shm", PathRights::All),
-        rule("/tmp", PathRights::All),
-        rule(SANDBOX_HOME, PathRights::All),
-    ];
-    rules.extend(root.programs.iter().map(|path| rule(path, PathRights::Execute)));
-    rules.extend(mounts.iter().map(|mount| {
-        rule(&mount.target, if mount.read_only { PathRights::Execute } else { PathRights::All })
-    }));
-    rules
-}
-
-fn shown(path: &str) -> Step {
-    Step::Show { source: path.to_owned(), path: path.to_owned() }
-}
-
 fn directory(path: &str, mode: u32, owner: Owner) -> Step {
     Step::Directory { path: path.to_owned(), mode, owner }
-}
-
-fn file(path: &str, contents: String) -> Step {
-    Step::File { path: path.to_owned(), contents: contents.into_bytes() }
 }
 
 fn link(path: &str, target: &str) -> Step {

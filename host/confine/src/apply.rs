@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capabilities::{self, CapabilityError};
 use crate::enforcement::{Enforcement, Mechanism};
+use crate::image;
 use crate::landlock::{self, LandlockError};
 use crate::mounts::{self, MountError};
 use crate::namespaces::{self, NamespaceError};
@@ -27,6 +28,16 @@ pub struct Report {
     pub enforcement: Vec<Enforcement>,
     /// The step that failed; the plan ended there.
     pub failure: Option<Failure>,
+}
+
+/// What a plan leaves behind.
+#[derive(Debug)]
+pub struct Applied {
+    /// For the host.
+    pub report: Report,
+    /// What the sandbox writes over its image, as a directory that no path leads to; none for a root without an image.
+    /// Landlock lets this process use it.
+    pub upper: Option<OwnedFd>,
 }
 
 /// A step that failed. For the operator's log only: it names paths of the host.
@@ -65,10 +76,11 @@ enum StepError {
 /// Carries out the steps in order and stops at the first that fails. `descriptors` came with the plan.
 ///
 /// After a failure the process is neither out nor in: it can only report and exit.
-pub fn apply(plan: &Plan, descriptors: &[OwnedFd]) -> Report {
+pub fn apply(plan: &Plan, descriptors: Vec<OwnedFd>) -> Applied {
     let mut report = Report::default();
+    let mut site = Site { descriptors, upper: None };
     for (place, step) in (0..).zip(&plan.steps) {
-        match carry_out(step, descriptors) {
+        match site.carry_out(step) {
             Ok(lines) => report.enforcement.extend(lines),
             Err(error) => {
                 report.failure = Some(Failure { place, step: step.name().to_owned(), cause: chain(&error) });
@@ -76,44 +88,76 @@ pub fn apply(plan: &Plan, descriptors: &[OwnedFd]) -> Report {
             }
         }
     }
-    report
+    Applied { report, upper: site.upper }
 }
 
-fn carry_out(step: &Step, descriptors: &[OwnedFd]) -> Result<Vec<Enforcement>, StepError> {
-    let line = match step {
-        Step::BecomeRoot => namespaces::become_root()?,
-        Step::HostName(name) => namespaces::set_host_name(name)?,
-        Step::CgroupNamespace => namespaces::enter_cgroup_namespace()?,
-        Step::Loopback => namespaces::raise_loopback()?,
-        Step::Root { bytes, inodes } => mounts::make_root(*bytes, *inodes)?,
-        Step::Directory { path, mode, owner } => return silent(mounts::make_directory(path, *mode, *owner)),
-        Step::File { path, contents } => return silent(mounts::make_file(path, contents)),
-        Step::Link { path, target } => return silent(mounts::make_link(path, target)),
-        Step::Show { source, path } => return silent(mounts::show(source, path)),
-        Step::Device { source, path } => return silent(mounts::show_device(source, path)),
-        Step::Volume { descriptor, path } => {
-            let volume =
-                descriptors.get(usize::from(*descriptor)).ok_or(MountError::NoVolume(*descriptor))?;
-            return silent(mounts::attach_volume(volume.as_fd(), path));
-        }
-        Step::Processes(masks) => mounts::mount_processes(masks)?,
-        Step::Terminals => return silent(mounts::mount_terminals()),
-        Step::EnterRoot => return Ok(mounts::enter_root()?),
-        Step::ResourceLimits(limits) => rlimit::set(limits)?,
-        Step::Capabilities => {
-            let line = capabilities::reduce()?;
-            // Whoever could trace the agent would have its capabilities.
-            prctl::set_dumpable(false).map_err(StepError::Undumpable)?;
-            line
-        }
-        Step::NoNewPrivileges => {
-            prctl::set_no_new_privs().map_err(StepError::NoNewPrivileges)?;
-            Enforcement::enforced(Mechanism::NoNewPrivileges, "")
-        }
-        Step::Landlock(rules) => return Ok(landlock::restrict(rules)?),
-        Step::Seccomp(filters) => seccomp::install(filters)?,
-    };
-    Ok(vec![line])
+/// What one step leaves for a later one.
+struct Site {
+    descriptors: Vec<OwnedFd>,
+    upper: Option<OwnedFd>,
+}
+
+impl Site {
+    fn carry_out(&mut self, step: &Step) -> Result<Vec<Enforcement>, StepError> {
+        let line = match step {
+            Step::BecomeRoot => namespaces::become_root()?,
+            Step::HostName(name) => namespaces::set_host_name(name)?,
+            Step::CgroupNamespace => namespaces::enter_cgroup_namespace()?,
+            Step::Loopback => namespaces::raise_loopback()?,
+            Step::Root { bytes, inodes } => mounts::make_root(*bytes, *inodes)?,
+            Step::Directory { path, mode, owner } => {
+                return silent(mounts::make_directory(path, *mode, *owner));
+            }
+            Step::File { path, contents } => return silent(mounts::make_file(path, contents)),
+            Step::Link { path, target } => return silent(mounts::make_link(path, target)),
+            Step::Show { source, path } => return silent(mounts::show(source, path)),
+            Step::Device { source, path } => return silent(mounts::show_device(source, path)),
+            Step::Volume { descriptor, path } => {
+                return silent(mounts::attach_volume(self.descriptor(*descriptor)?, path));
+            }
+            Step::Processes(masks) => mounts::mount_processes(masks)?,
+            Step::Terminals => return silent(mounts::mount_terminals()),
+            Step::Image { descriptor } => {
+                let (line, upper) = image::enter_image(self.descriptor(*descriptor)?)?;
+                self.upper = Some(upper);
+                line
+            }
+            Step::Ensure { path, mode, owner } => {
+                return silent(image::ensure_directory(path, *mode, *owner));
+            }
+            Step::Replace { path, contents } => return silent(image::replace_file(path, contents)),
+            Step::Account(account) => return silent(image::add_account(account)),
+            Step::EnterRoot => {
+                let mut lines = vec![mounts::enter_root()?];
+                if self.upper.is_none() {
+                    let detail = "tmpfs, with the image read-only in it";
+                    lines.push(Enforcement::enforced(Mechanism::RootFilesystem, detail));
+                }
+                return Ok(lines);
+            }
+            Step::ResourceLimits(limits) => rlimit::set(limits)?,
+            Step::Capabilities => {
+                let line = capabilities::reduce()?;
+                // Whoever could trace the agent would have its capabilities.
+                prctl::set_dumpable(false).map_err(StepError::Undumpable)?;
+                line
+            }
+            Step::NoNewPrivileges => {
+                prctl::set_no_new_privs().map_err(StepError::NoNewPrivileges)?;
+                Enforcement::enforced(Mechanism::NoNewPrivileges, "")
+            }
+            Step::Landlock(rules) => {
+                let upper = self.upper.as_ref().map(AsFd::as_fd);
+                return Ok(landlock::restrict(rules, upper)?);
+            }
+            Step::Seccomp(filters) => seccomp::install(filters)?,
+        };
+        Ok(vec![line])
+    }
+
+    fn descriptor(&self, place: u16) -> Result<BorrowedFd<'_>, MountError> {
+        self.descriptors.get(usize::from(place)).map(AsFd::as_fd).ok_or(MountError::NoDescriptor(place))
+    }
 }
 
 fn silent(done: Result<(), MountError>) -> Result<Vec<Enforcement>, StepError> {
@@ -141,10 +185,10 @@ mod tests {
     #[test]
     fn the_first_failure_ends_the_plan_and_says_which_step_and_why() {
         let volume = Step::Volume { descriptor: 3, path: "/data".into() };
-        let report = apply(&Plan { steps: vec![volume, Step::Loopback] }, &[]);
+        let Applied { report, .. } = apply(&Plan { steps: vec![volume, Step::Loopback] }, Vec::new());
         let failure = report.failure.unwrap();
         assert_eq!((failure.place, failure.step.as_str()), (0, "volume"));
-        assert!(failure.cause.contains("volume 3"), "{}", failure.cause);
+        assert!(failure.cause.contains("mount 3"), "{}", failure.cause);
         assert_eq!(report.enforcement, []);
     }
 }

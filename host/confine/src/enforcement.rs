@@ -23,6 +23,8 @@ pub enum Mechanism {
     CgroupNamespace,
     /// Its root holds what the plan put there, nothing else.
     RootFilesystem,
+    /// Its volumes' files are its user's own.
+    Volumes,
     /// Bytes that it can write.
     DiskLimit,
     /// Bytes of memory.
@@ -49,7 +51,7 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// Every one, in the order of the report.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::UserNamespace,
         Self::PidNamespace,
         Self::MountNamespace,
@@ -58,6 +60,7 @@ impl Mechanism {
         Self::UtsNamespace,
         Self::CgroupNamespace,
         Self::RootFilesystem,
+        Self::Volumes,
         Self::DiskLimit,
         Self::MemoryLimit,
         Self::ProcessesLimit,
@@ -82,6 +85,7 @@ impl Mechanism {
             Self::UtsNamespace => "uts-namespace",
             Self::CgroupNamespace => "cgroup-namespace",
             Self::RootFilesystem => "root-filesystem",
+            Self::Volumes => "volumes",
             Self::DiskLimit => "disk-limit",
             Self::MemoryLimit => "memory-limit",
             Self::ProcessesLimit => "processes-limit",

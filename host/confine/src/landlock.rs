@@ -3,6 +3,8 @@
 //! TCP is not among the rights: a sandbox's network has nothing but its own loopback, and denying TCP there would only
 //! keep programs from testing a server of their own.
 
+use std::os::fd::BorrowedFd;
+
 use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath, PathFd,
     PathFdError, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
@@ -68,8 +70,12 @@ pub enum LandlockError {
     Restrict(#[source] RulesetError),
 }
 
-/// Puts the rules in force for this process and all that it will start, as far as the kernel knows them.
-pub(crate) fn restrict(rules: &[PathRule]) -> Result<Vec<Enforcement>, LandlockError> {
+/// Puts the rules in force for this process and all that it will start, as far as the kernel knows them. `kept` is a
+/// directory that no path leads to, to which whoever has it open may do anything.
+pub(crate) fn restrict(
+    rules: &[PathRule],
+    kept: Option<BorrowedFd<'_>>,
+) -> Result<Vec<Enforcement>, LandlockError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))
@@ -82,6 +88,11 @@ pub(crate) fn restrict(rules: &[PathRule]) -> Result<Vec<Enforcement>, LandlockE
         ruleset = ruleset
             .add_rule(PathBeneath::new(opened, access(*rights)))
             .map_err(|source| LandlockError::Add { path: path.clone(), source })?;
+    }
+    if let Some(kept) = kept {
+        ruleset = ruleset.add_rule(PathBeneath::new(kept, access(PathRights::All))).map_err(|source| {
+            LandlockError::Add { path: "what is written over the image".to_owned(), source }
+        })?;
     }
     let status = ruleset.restrict_self().map_err(LandlockError::Restrict)?;
     let abi = match status.landlock {

@@ -25,11 +25,15 @@ mod enforcement;
 mod filters;
 #[cfg(feature = "host")]
 mod idmap;
+mod image;
+mod inside;
 mod landlock;
 #[cfg(feature = "host")]
 pub mod launch;
 mod mounts;
 mod namespaces;
+#[cfg(feature = "host")]
+mod ownership;
 mod plan;
 #[cfg(feature = "host")]
 pub mod probe;
@@ -38,7 +42,7 @@ mod rlimit;
 mod seccomp;
 mod sys;
 
-pub use apply::{Failure, Report, apply};
+pub use apply::{Applied, Failure, Report, apply};
 pub use capabilities::{CapabilityError, empty_bounding_set};
 pub use enforcement::{Enforcement, Mechanism, Status};
 #[cfg(feature = "host")]
@@ -50,7 +54,9 @@ pub use mounts::MountError;
 #[cfg(feature = "host")]
 pub use mounts::{Access, detach as detach_mount};
 pub use namespaces::NamespaceError;
-pub use plan::{Masks, Owner, Plan, Step};
+#[cfg(feature = "host")]
+pub use ownership::{MountUsers, OwnershipError, hand_over};
+pub use plan::{Account, Masks, Owner, Plan, Step};
 pub use reap::{ReapError, empty_and_remove};
 pub use rlimit::{ResourceLimit, ResourceLimitError};
 pub use seccomp::{Filter, Instruction, SeccompError};

@@ -6,7 +6,7 @@
 
 use std::ffi::{CString, NulError};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, open};
@@ -15,8 +15,9 @@ use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, chdir, chown, mkdir, pivot_root, symlinkat, unlinkat, write};
 
 use crate::enforcement::{Enforcement, Mechanism};
+use crate::inside::{self, Reach};
 use crate::plan::{Masks, Owner};
-use crate::sys::{MountFlags, attach_mount, clone_mount, restrict_mount};
+use crate::sys::{MountFlags, attach_mount, attach_mount_on, clone_mount, restrict_mount};
 
 /// Where the new root is put together. Every host that we run on has this directory, and what it covers in the sandbox's
 /// own mount namespace is not needed any more.
@@ -45,6 +46,10 @@ pub enum MountError {
     /// No root file system.
     #[error("failed to mount the root")]
     Root(#[source] Errno),
+    /// No overlay over the image: too old a kernel for one in a user namespace, or for one of an id-mapped mount, or a file
+    /// system that cannot be overlaid.
+    #[error("failed to mount an overlay over the image")]
+    Overlay(#[source] Errno),
     /// The root could not be entered.
     #[error("failed to enter the new root")]
     Stage(#[source] Errno),
@@ -69,9 +74,9 @@ pub enum MountError {
     /// A clone could not be attached.
     #[error("failed to attach the mount at {0}")]
     Attach(String, #[source] Errno),
-    /// The plan names a volume that did not come with it.
-    #[error("failed to find the volume {0} among those that came with the plan")]
-    NoVolume(u16),
+    /// The plan names a mount that did not come with it.
+    #[error("failed to find the mount {0} among those that came with the plan")]
+    NoDescriptor(u16),
     /// No `/proc`.
     #[error("failed to mount /proc")]
     Processes(#[source] Errno),
@@ -142,21 +147,11 @@ pub(crate) fn show_device(source: &str, path: &str) -> Result<(), MountError> {
     attach(clone.as_fd(), path)
 }
 
-/// Attaches a mount that the host made with [`detach`].
+/// Attaches a mount that the host made with [`detach`], at a place that is made if it is missing.
 pub(crate) fn attach_volume(volume: BorrowedFd<'_>, path: &str) -> Result<(), MountError> {
-    let place = relative(path)?;
-    if let Some(parents) = place.parent() {
-        let mut parent = PathBuf::new();
-        for part in parents {
-            parent.push(part);
-            match mkdir(&parent, Mode::from_bits_truncate(0o755)) {
-                Ok(()) | Err(Errno::EEXIST) => {}
-                Err(source) => return Err(MountError::Directory(path.to_owned(), source)),
-            }
-        }
-    }
-    make_mount_point(volume, path)?;
-    attach(volume, path)
+    let place = inside::open_directory(relative(path)?, Reach::Mounts)
+        .map_err(|source| MountError::Directory(path.to_owned(), source))?;
+    attach_mount_on(volume, place.as_fd()).map_err(|source| MountError::Attach(path.to_owned(), source))
 }
 
 /// Mounts `/proc` of the own pid namespace and masks what it tells of the whole machine. `/dev/null` must be there.
@@ -193,15 +188,12 @@ pub(crate) fn mount_terminals() -> Result<(), MountError> {
 }
 
 /// Makes the new root the root and lets go of all of the host's mounts.
-pub(crate) fn enter_root() -> Result<Vec<Enforcement>, MountError> {
+pub(crate) fn enter_root() -> Result<Enforcement, MountError> {
     // The old root ends up on top of the new one, at the same place: no directory is needed to keep it (pivot_root(2)).
     pivot_root(".", ".").map_err(MountError::Pivot)?;
     umount2(".", MntFlags::MNT_DETACH).map_err(MountError::Detach)?;
     chdir("/").map_err(MountError::Stage)?;
-    Ok(vec![
-        Enforcement::enforced(Mechanism::MountNamespace, "no mount of the host's is left"),
-        Enforcement::enforced(Mechanism::RootFilesystem, "tmpfs, with the image read-only in it"),
-    ])
+    Ok(Enforcement::enforced(Mechanism::MountNamespace, "no mount of the host's is left"))
 }
 
 /// What a sandbox may do with a volume.
@@ -273,7 +265,7 @@ fn if_there<T>(answer: Result<T, MountError>) -> Result<Option<T>, MountError> {
 }
 
 /// A path of the sandbox, relative to its root: nothing of it may lead out.
-fn relative(path: &str) -> Result<&Path, MountError> {
+pub(crate) fn relative(path: &str) -> Result<&Path, MountError> {
     let refused = || MountError::Path(path.to_owned());
     let inside = Path::new(path.strip_prefix('/').ok_or_else(refused)?);
     let plain = inside.components().all(|part| matches!(part, Component::Normal(_)));

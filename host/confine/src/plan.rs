@@ -25,6 +25,15 @@ pub struct Owner {
     pub group: u32,
 }
 
+/// A user or group that an image is to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The list: `/etc/passwd` or `/etc/group`.
+    pub path: String,
+    /// Its line: passwd(5), group(5).
+    pub line: String,
+}
+
 /// What of `/proc` is kept away, as container runtimes do. Names that the kernel does not have are passed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Masks {
@@ -103,6 +112,29 @@ pub enum Step {
     Processes(Masks),
     /// Mount `/dev/pts`: terminals of its own.
     Terminals,
+    /// Lay the image over the root so far, of which `/dev` and `/proc` stay. Later steps make what they make in there.
+    Image {
+        /// Place of the image's mount among the descriptors that came with the plan.
+        descriptor: u16,
+    },
+    /// Make a directory, and its parents, unless the image has it.
+    Ensure {
+        /// Where.
+        path: String,
+        /// Permission bits.
+        mode: u32,
+        /// Whose.
+        owner: Owner,
+    },
+    /// Make a file that everybody may read, in the place of the image's.
+    Replace {
+        /// Where.
+        path: String,
+        /// What it holds.
+        contents: Vec<u8>,
+    },
+    /// Let the image know a user or group, unless its name or number is taken.
+    Account(Account),
     /// Make the new root the root, and let go of the host's.
     EnterRoot,
     /// Limits of this and every later process.
@@ -134,6 +166,10 @@ impl Step {
             Self::Volume { .. } => "volume",
             Self::Processes(_) => "processes",
             Self::Terminals => "terminals",
+            Self::Image { .. } => "image",
+            Self::Ensure { .. } => "ensure",
+            Self::Replace { .. } => "replace",
+            Self::Account(_) => "account",
             Self::EnterRoot => "enter-root",
             Self::ResourceLimits(_) => "resource-limits",
             Self::Capabilities => "capabilities",

@@ -1,6 +1,6 @@
 //! Start-up in an OS sandbox: takes the host's plan, carries it out on this process, and reports.
 //!
-//! This happens on the connection before the protocol begins: the plan comes as one message, with the volumes that it names
+//! This happens on the connection before the protocol begins: the plan comes as one message, with the mounts that it names
 //! as descriptors, and the report goes back as one. The plan's coming also says that the host has mapped this process's
 //! users and put it under its limits.
 
@@ -11,15 +11,15 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use mimobox_confine::channel::{self, ChannelError, HEADER};
-use mimobox_confine::{Failure, Plan, apply};
+use mimobox_confine::{Applied, Failure, Plan, apply};
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
 use crate::identity::Identity;
 
-/// Most volumes of a sandbox.
-const MAX_VOLUMES: usize = 64;
+/// Most mounts that come with a plan: a sandbox's volumes, and its image.
+const MAX_MOUNTS: usize = 65;
 
 /// Why the plan was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +28,8 @@ pub(crate) enum StartError {
     Receive(#[source] Errno),
     #[error("failed to receive the plan: the host has gone")]
     Closed,
-    #[error("failed to receive the plan's volumes: too many")]
-    TooManyVolumes,
+    #[error("failed to receive the plan's mounts: too many")]
+    TooManyMounts,
     #[error("failed to receive the plan")]
     Read(#[source] io::Error),
     #[error(transparent)]
@@ -42,8 +42,8 @@ pub(crate) enum StartError {
 
 /// Receives a plan on `socket` (blocking), carries it out, reports, and says as whom commands run.
 pub(crate) fn start(mut socket: &UnixStream) -> Result<Identity, StartError> {
-    let (plan, volumes) = receive(socket)?;
-    let report = apply(&plan, &volumes);
+    let (plan, mounts) = receive(socket)?;
+    let Applied { report, .. } = apply(&plan, mounts);
     socket.write_all(&channel::encode(&report)?).map_err(StartError::Report)?;
     match report.failure {
         None => Ok(Identity::Sandbox),
@@ -53,17 +53,17 @@ pub(crate) fn start(mut socket: &UnixStream) -> Result<Identity, StartError> {
 
 fn receive(mut socket: &UnixStream) -> Result<(Plan, Vec<OwnedFd>), StartError> {
     let mut header = [0; HEADER];
-    let mut volumes = Vec::new();
-    let mut ancillary = cmsg_space!([RawFd; MAX_VOLUMES]);
+    let mut mounts = Vec::new();
+    let mut ancillary = cmsg_space!([RawFd; MAX_MOUNTS]);
     let mut parts = [IoSliceMut::new(&mut header)];
     let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_WAITALL;
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut ancillary), flags)
         .map_err(StartError::Receive)?;
-    for control in message.cmsgs().map_err(|_| StartError::TooManyVolumes)? {
+    for control in message.cmsgs().map_err(|_| StartError::TooManyMounts)? {
         if let ControlMessageOwned::ScmRights(numbers) = control {
             for number in numbers {
                 // SAFETY: the kernel made the descriptor for this message; nobody else knows of it.
-                volumes.push(unsafe { OwnedFd::from_raw_fd(number) });
+                mounts.push(unsafe { OwnedFd::from_raw_fd(number) });
             }
         }
     }
@@ -72,5 +72,5 @@ fn receive(mut socket: &UnixStream) -> Result<(Plan, Vec<OwnedFd>), StartError> 
     }
     let mut body = vec![0; channel::length(header)?];
     socket.read_exact(&mut body).map_err(StartError::Read)?;
-    Ok((channel::decode(&body)?, volumes))
+    Ok((channel::decode(&body)?, mounts))
 }

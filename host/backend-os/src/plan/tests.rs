@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use mimobox_confine::PathRights;
 use mimobox_sandbox::{GrantedLimits, Isolation};
 
 use super::*;

@@ -9,6 +9,8 @@
 
 mod confinement;
 mod harness;
+mod image_folders;
+mod images;
 mod isolation;
 mod lifecycle;
 mod limits;

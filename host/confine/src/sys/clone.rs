@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
-use super::entry::{Orders, execute, leave};
+use super::entry::{Orders, execute, leave, wait};
 use super::signal_pidfd;
 
 /// Deep enough for `entry`, in any build.
@@ -129,6 +129,14 @@ pub(crate) fn try_namespaces(namespaces: u64) -> Result<(), Errno> {
     let orders =
         Orders { program: -1, connection: -1, null: -1, arguments: vec![std::ptr::null()], capabilities: 0 };
     clone(namespaces, None, leave, Box::new(orders), Vec::new())?.wait()
+}
+
+/// Starts a process in a new user namespace that does nothing, for as long as it is not dropped.
+pub(crate) fn hold_user_namespace() -> Result<Started, Errno> {
+    let orders =
+        Orders { program: -1, connection: -1, null: -1, arguments: vec![std::ptr::null()], capabilities: 0 };
+    let namespaces = u64::from(libc::CLONE_NEWUSER.cast_unsigned());
+    clone(namespaces, None, wait, Box::new(orders), Vec::new())
 }
 
 type Entry = unsafe extern "C" fn(*const Orders) -> !;

@@ -2,6 +2,7 @@
 //!
 //! Each function here is safe to call with any arguments: what the kernel does not like comes back as an [`Errno`].
 
+mod attribute;
 mod capability;
 #[cfg(feature = "host")]
 mod clone;
@@ -12,16 +13,17 @@ mod interface;
 mod mount;
 mod process;
 
+pub(crate) use attribute::keeps_user_attributes;
 pub(crate) use capability::{CapabilitySets, drop_bounding, set_capabilities, set_secure_bits};
 #[cfg(feature = "host")]
-pub(crate) use clone::{Start, Started, clone_into, try_namespaces};
+pub(crate) use clone::{Start, Started, clone_into, hold_user_namespace, try_namespaces};
 pub(crate) use filter::install_filter;
 #[cfg(feature = "host")]
 pub(crate) use filter::{errno_filters_available, landlock_abi};
 pub(crate) use interface::raise_loopback;
+pub(crate) use mount::{MountFlags, attach_mount, attach_mount_on, clone_mount, restrict_mount};
 #[cfg(feature = "host")]
-pub(crate) use mount::mount_api_available;
-pub(crate) use mount::{MountFlags, attach_mount, clone_mount, restrict_mount};
+pub(crate) use mount::{map_mount, mount_api_available};
 pub(crate) use process::{open_pidfd, signal_pidfd};
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};

@@ -36,7 +36,23 @@ pub(crate) fn clone_mount(directory: BorrowedFd<'_>, path: &CStr) -> Result<Owne
 
 /// Adds `flags` to every mount of a tree.
 pub(crate) fn restrict_mount(mount: BorrowedFd<'_>, flags: MountFlags) -> Result<(), Errno> {
-    let attributes = libc::mount_attr { attr_set: flags.0, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    set_attributes(mount, libc::mount_attr { attr_set: flags.0, attr_clr: 0, propagation: 0, userns_fd: 0 })
+}
+
+/// Shows the files of every mount of a detached tree as owned by others: who is user 1 on the disk is user 1 of the user
+/// namespace `users`.
+#[cfg(feature = "host")]
+pub(crate) fn map_mount(mount: BorrowedFd<'_>, users: BorrowedFd<'_>) -> Result<(), Errno> {
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: u64::from(users.as_raw_fd().cast_unsigned()),
+    };
+    set_attributes(mount, attributes)
+}
+
+fn set_attributes(mount: BorrowedFd<'_>, attributes: libc::mount_attr) -> Result<(), Errno> {
     // SAFETY: the path is an empty string and `attributes` a live structure of the size given; both are only read.
     check(unsafe {
         libc::syscall(
@@ -62,6 +78,22 @@ pub(crate) fn attach_mount(mount: BorrowedFd<'_>, path: &CStr) -> Result<(), Err
             libc::AT_FDCWD,
             path.as_ptr(),
             libc::MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    })?;
+    Ok(())
+}
+
+/// Attaches a detached mount on what `place` is open on.
+pub(crate) fn attach_mount_on(mount: BorrowedFd<'_>, place: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: both paths are empty strings; the kernel only reads them.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            place.as_raw_fd(),
+            c"".as_ptr(),
+            libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH,
         )
     })?;
     Ok(())

@@ -1,0 +1,86 @@
+//! What sandboxes are made of: the agent, the filters, this machine's root, and what the operator named.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mimobox_confine::cgroup::{GroupLimits, Hierarchies, HostGroups};
+use mimobox_confine::launch::Program;
+use mimobox_confine::{Filter, compile_filters};
+use mimobox_sandbox::SandboxGrant;
+use nix::unistd::geteuid;
+
+use crate::attachments::Attachment;
+use crate::config::{BackendConfig, ImageRoots, Volume};
+use crate::enclosure::{Order, Ready, Workshop};
+use crate::error::{CreateError, NewBackendError};
+use crate::host_root::HostRoot;
+use crate::janitor::Janitor;
+use crate::plan::{self, HOST_IMAGE};
+use crate::users::Users;
+
+/// All of it. Shared by the backend and the threads that make its sandboxes.
+#[derive(Debug)]
+pub(crate) struct Supplies {
+    workshop: Arc<Workshop>,
+    root: HostRoot,
+    filters: Vec<Filter>,
+    images: Option<Arc<dyn ImageRoots>>,
+    volumes: BTreeMap<String, Volume>,
+}
+
+impl Supplies {
+    /// Loads the agent, compiles the filters, looks at the machine, and makes this host's cgroups.
+    pub(crate) fn gather(config: BackendConfig) -> Result<Self, NewBackendError> {
+        let BackendConfig { agent, images, volumes, tolerated, user_base } = config;
+        if !geteuid().is_root() {
+            return Err(NewBackendError::NotRoot);
+        }
+        let users = Users::new(user_base, std::process::id()).ok_or(NewBackendError::UserBase(user_base))?;
+        let workshop = Workshop {
+            program: Program::load(&agent)?,
+            users: Arc::new(users),
+            tolerated,
+            groups: HostGroups::create(&Hierarchies::discover()?)?,
+            janitor: Janitor::default(),
+        };
+        Ok(Self {
+            workshop: Arc::new(workshop),
+            root: HostRoot::survey()?,
+            filters: compile_filters()?,
+            images,
+            volumes,
+        })
+    }
+
+    /// Makes what was ordered. Blocks.
+    pub(crate) fn make(&self, order: &Order) -> Result<Ready, CreateError> {
+        self.workshop.make(order)
+    }
+
+    /// What a grant asks for, ready to be made.
+    pub(crate) fn order(&self, name: String, grant: &SandboxGrant) -> Result<Order, CreateError> {
+        let plan = plan::write(grant, &self.root, &self.filters)?;
+        let volumes = grant.mounts.iter().map(|mount| {
+            let name = &mount.volume;
+            let volume = self.volumes.get(name).ok_or_else(|| CreateError::Volume(name.clone()))?;
+            Attachment::volume(name, volume, mount.read_only)
+        });
+        let image = (grant.image != HOST_IMAGE).then(|| self.image(&grant.image));
+        let attachments = volumes.chain(image).collect::<Result<_, _>>()?;
+        let limits = GroupLimits {
+            memory: grant.limits.memory,
+            processes: grant.limits.processes,
+            cpu: grant.limits.cpu,
+        };
+        Ok(Order { name, limits, plan, attachments })
+    }
+
+    fn image(&self, name: &str) -> Result<Attachment, CreateError> {
+        let opened = match &self.images {
+            Some(images) => images.open_root(name),
+            None => Ok(None),
+        };
+        let root = opened.map_err(|source| CreateError::OpenImage(name.to_owned(), source))?;
+        Attachment::image(name, root.ok_or_else(|| CreateError::Image(name.to_owned()))?)
+    }
+}
