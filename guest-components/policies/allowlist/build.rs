@@ -11,7 +11,7 @@ use serde::Deserialize;
 #[allow(dead_code, reason = "the policy uses the rest of it")]
 mod rules;
 
-use rules::{Create, OperationKind, Program, Rules};
+use rules::{Access, Create, Files, OperationKind, Program, Rules};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=rules.toml");
@@ -35,6 +35,8 @@ struct RulesFile {
     create: CreateTable,
     #[serde(default, rename = "program")]
     programs: Vec<ProgramTable>,
+    #[serde(default)]
+    files: Vec<FilesTable>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +70,14 @@ struct ProgramTable {
     processes: Option<u32>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilesTable {
+    rule: String,
+    paths: Vec<String>,
+    access: Vec<Access>,
+}
+
 impl RulesFile {
     fn compile(&self) -> Result<Rules<'_>, String> {
         Ok(Rules {
@@ -75,6 +85,7 @@ impl RulesFile {
             variables: borrowed(&self.variables),
             create: self.create.compile()?,
             programs: self.programs.iter().map(ProgramTable::compile).collect::<Result<_, _>>()?,
+            files: self.files.iter().map(FilesTable::compile).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -116,6 +127,15 @@ impl ProgramTable {
             memory: self.memory.as_deref().map(bytes).transpose()?,
             processes: self.processes,
         })
+    }
+}
+
+impl FilesTable {
+    fn compile(&self) -> Result<Files<'_>, String> {
+        if let Some(path) = self.paths.iter().find(|path| !path.starts_with('/')) {
+            return Err(format!("files {:?}: {path:?} does not begin with a slash", self.rule));
+        }
+        Ok(Files { rule: &self.rule, paths: borrowed(&self.paths), access: self.access.clone() })
     }
 }
 

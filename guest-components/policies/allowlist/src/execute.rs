@@ -5,7 +5,7 @@ use alloc::format;
 use mimobox_policy::{Execution, Narrowing, Verdict};
 
 use crate::Denial;
-use crate::pattern::{any_matches, matches};
+use crate::pattern::{any_matches, has_dots, matches};
 use crate::rules::{Program, Rules};
 
 pub(crate) fn decide(rules: &Rules<'_>, execution: &Execution) -> Result<Verdict, Denial> {
@@ -54,9 +54,4 @@ fn has_arguments(program: &Program<'_>, execution: &Execution) -> bool {
             .iter()
             .zip(&execution.arguments)
             .all(|(pattern, argument)| matches(pattern, argument) && !has_dots(argument))
-}
-
-/// `/submissions/../etc/shadow` fits `/submissions/**`, but is not what the rule means.
-fn has_dots(path: &str) -> bool {
-    path.split('/').any(|part| part == "..")
 }

@@ -2,7 +2,7 @@
 //!
 //! A denial's rule is one of `operation-not-listed`, `isolation-not-listed`, `image-not-listed`, `volume-not-listed`,
 //! `host-not-listed`, `too-many-sandboxes`, `program-not-listed`, `arguments-not-listed`, `variable-not-listed`,
-//! `user-not-listed`, `terminal-not-listed`, `rules-unreadable`.
+//! `user-not-listed`, `terminal-not-listed`, `path-not-listed`, `access-not-listed`, `rules-unreadable`.
 
 #![cfg_attr(target_family = "wasm", no_std)]
 
@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod create;
 mod execute;
+mod file;
 mod pattern;
 mod rules;
 
@@ -31,7 +32,7 @@ fn decide(event: Event) -> Verdict {
     let decided = match &event.operation {
         Operation::Create(creation) => create::decide(&rules.create, creation, event.history.sandboxes),
         Operation::Execute(execution) => execute::decide(&rules, execution),
-        Operation::File(_) => listed(&rules, OperationKind::File, "file"),
+        Operation::File(file) => file::decide(&rules.files, file),
         Operation::Http(_) => listed(&rules, OperationKind::Http, "http"),
         Operation::Connect(_) => listed(&rules, OperationKind::Connect, "connect"),
         Operation::TakeSnapshot => listed(&rules, OperationKind::TakeSnapshot, "take-snapshot"),

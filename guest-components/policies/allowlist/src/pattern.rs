@@ -50,6 +50,11 @@ fn step(token: &Token, reached: &[bool], text: &[char]) -> Vec<bool> {
     next
 }
 
+/// `/submissions/../etc/shadow` fits `/submissions/**`, but is not what the rule means.
+pub(crate) fn has_dots(path: &str) -> bool {
+    path.split('/').any(|part| part == "..")
+}
+
 fn tokens(pattern: &str) -> impl Iterator<Item = Token> {
     let mut characters = pattern.chars().peekable();
     core::iter::from_fn(move || {

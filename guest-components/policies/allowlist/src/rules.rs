@@ -18,13 +18,13 @@ pub(crate) struct Rules<'a> {
     pub(crate) create: Create<'a>,
     /// The first that fits decides.
     pub(crate) programs: Vec<Program<'a>>,
+    pub(crate) files: Vec<Files<'a>>,
 }
 
-/// Operations other than making a sandbox and running a command, which have rules of their own.
+/// Operations other than making a sandbox, running a command and working on files, which have rules of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OperationKind {
-    File,
     Http,
     Connect,
     TakeSnapshot,
@@ -73,4 +73,25 @@ pub(crate) struct Program<'a> {
     /// Bytes.
     pub(crate) memory: Option<u64>,
     pub(crate) processes: Option<u32>,
+}
+
+/// Files, and what may be done with them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Files<'a> {
+    /// The rule's name.
+    pub(crate) rule: &'a str,
+    /// Patterns of their paths.
+    #[serde(borrow)]
+    pub(crate) paths: Vec<&'a str>,
+    pub(crate) access: Vec<Access>,
+}
+
+/// What is done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Access {
+    Read,
+    Write,
+    Remove,
+    Watch,
 }

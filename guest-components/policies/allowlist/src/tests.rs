@@ -1,8 +1,10 @@
 use mimobox_policy::{
-    Creation, Datetime, Effect, Event, Execution, History, Narrowing, Operation, Subject, Verdict,
+    Creation, Datetime, Effect, Event, Execution, File, FileAccess, History, Narrowing, Operation, Subject,
+    Verdict,
 };
 
 use super::decide;
+use super::rules::{Access, Files};
 
 fn ask(operation: Operation, sandboxes: u32) -> Verdict {
     let subject = Subject {
@@ -114,6 +116,52 @@ fn sandbox_with_what_is_not_listed_is_denied() {
     assert_denied(create(Creation { volumes: vec!["home".into()], ..creation() }), "volume-not-listed");
     assert_denied(create(Creation { hosts: vec!["example.com".into()], ..creation() }), "host-not-listed");
     assert_eq!(ask(create(creation()), 16).rule, "too-many-sandboxes");
+}
+
+fn file(path: &str, access: FileAccess) -> Operation {
+    Operation::File(File { path: path.into(), access })
+}
+
+#[test]
+fn listed_file_may_be_read_under_the_name_of_its_rule() {
+    for path in ["/submissions", "/submissions/a.py", "/submissions/a/b.py"] {
+        let verdict = ask(file(path, FileAccess::Read), 0);
+        assert_eq!((verdict.effect, verdict.rule.as_str()), (Effect::Allow, "submissions"), "{path}");
+    }
+}
+
+#[test]
+fn path_that_is_not_listed_is_denied_for_every_access() {
+    let all = [FileAccess::Read, FileAccess::Write, FileAccess::Remove, FileAccess::Watch];
+    for path in ["/", "", "/etc/passwd", "/submissions-of-others/a", "/submissions/../etc/passwd"] {
+        for access in all {
+            assert_denied(file(path, access), "path-not-listed");
+        }
+    }
+}
+
+#[test]
+fn access_that_is_not_listed_is_denied() {
+    assert_denied(file("/submissions/a.py", FileAccess::Write), "access-not-listed");
+    assert_denied(file("/submissions/a.py", FileAccess::Remove), "access-not-listed");
+    assert_denied(file("/submissions/a.py", FileAccess::Watch), "access-not-listed");
+    assert_denied(file("/home/sandbox/program", FileAccess::Write), "access-not-listed");
+}
+
+#[test]
+fn any_entry_that_fits_allows() {
+    let rules = [
+        Files { rule: "reading", paths: vec!["/work/**"], access: vec![Access::Read] },
+        Files { rule: "output", paths: vec!["/work/out/*"], access: vec![Access::Write, Access::Remove] },
+    ];
+    let decide = |path: &str, access| {
+        let decided = super::file::decide(&rules, &File { path: path.into(), access });
+        decided.map(|verdict| verdict.rule).map_err(|denial| denial.rule)
+    };
+    assert_eq!(decide("/work/out/a", FileAccess::Read).as_deref(), Ok("reading"));
+    assert_eq!(decide("/work/out/a", FileAccess::Write).as_deref(), Ok("output"));
+    assert_eq!(decide("/work/out/a/b", FileAccess::Write).as_deref(), Err(&"access-not-listed"));
+    assert_eq!(decide("/else", FileAccess::Read).as_deref(), Err(&"path-not-listed"));
 }
 
 #[test]
