@@ -46,24 +46,25 @@ pub struct Confined {
 }
 
 impl Confined {
-    /// As everybody gets it.
-    pub fn new() -> Self {
+    /// As everybody gets it; none where the machine lacks what it takes.
+    pub fn start() -> Option<Self> {
         Self::with(&Conditions::default())
     }
 
+    /// None where the machine lacks what it takes.
+    ///
     /// # Panics
     /// It cannot be made.
-    pub fn with(conditions: &Conditions) -> Self {
+    pub fn with(conditions: &Conditions) -> Option<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let ceiling = Ceiling { output: conditions.output, ..fake::ceiling() };
         let in_runtime = runtime.enter();
-        let host =
-            OsHost::prepared(ceiling, Vec::new(), |backend| backend.weaken(conditions.change)).unwrap();
+        let host = OsHost::prepared(ceiling, Vec::new(), |backend| backend.weaken(conditions.change))?;
         copy_programs(&host.volume("fixtures"));
         let run = host.run();
         let sandbox = runtime.block_on(run.create(spec(conditions))).unwrap();
         drop(in_runtime);
-        Self { runtime, sandbox, run: Some(run), host }
+        Some(Self { runtime, sandbox, run: Some(run), host })
     }
 
     /// One more sandbox of the same host.
@@ -93,6 +94,8 @@ impl Confined {
         let finished = self.execute(sandbox, command).unwrap();
         let code = match finished.status {
             ExitStatus::Exited(code) => Some(i32::from(code)),
+            // The kernel chose the attempt itself rather than the child that did the work.
+            ExitStatus::OutOfMemory => return Outcome::Stopped("OutOfMemory".to_owned()),
             _ => None,
         };
         attempt.outcome(&format!("{:?}", finished.status), code, &finished.stdout, &finished.stderr)
@@ -140,12 +143,6 @@ impl Confined {
     /// The host's folder of a volume: `fixtures` is at `/attempts`, `scratch` at `/scratch` if it was asked for.
     pub fn volume(&self, name: &str) -> PathBuf {
         self.host.volume(name)
-    }
-}
-
-impl Default for Confined {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

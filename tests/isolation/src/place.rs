@@ -58,11 +58,11 @@ impl Place {
     /// Makes the attempt here.
     ///
     /// # Panics
-    /// The place cannot be made, or the program is broken.
+    /// The place cannot be made here, or the program is broken.
     pub fn attempt(&self, attempt: &Attempt) -> Outcome {
         match self {
-            Self::Sandbox(conditions) => Confined::with(conditions).attempt(attempt),
-            Self::Entered(without) => enter(&Confined::with(&Conditions::default()), without, attempt),
+            Self::Sandbox(conditions) => Confined::with(conditions).unwrap().attempt(attempt),
+            Self::Entered(without) => enter(&Confined::start().unwrap(), without, attempt),
             Self::Host(user) => on_the_host(*user, attempt),
         }
     }
