@@ -91,8 +91,14 @@ pub(crate) fn hand_over_all(
             Owners::Nobody | Owners::Volume { .. } => Mechanism::Volumes,
         };
         let name = &attachment.name;
+        let handed = match attachment.owners {
+            Owners::Image => "the image's users are the sandbox's".to_owned(),
+            Owners::Nobody | Owners::Volume { .. } => {
+                format!("{name} is the sandbox user's as it is its owner's")
+            }
+        };
         let line = match hand_over(attachment.mount.as_fd(), &users) {
-            Ok(()) => Enforcement::enforced(mechanism, format!("{name} has its owner's users")),
+            Ok(()) => Enforcement::enforced(mechanism, handed),
             Err(OwnershipError::Unsupported(errno)) => Enforcement::partial(
                 mechanism,
                 format!(

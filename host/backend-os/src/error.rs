@@ -74,6 +74,8 @@ pub(crate) enum CreateError {
     MapUsers(#[source] IdMapError),
     #[error("failed to hand the sandbox's mounts over to its users")]
     HandOver(#[source] OwnershipError),
+    #[error("failed to compile the system call filters for volumes")]
+    Filters(#[source] FilterError),
     #[error("failed to write the plan")]
     Plan(#[source] ChannelError),
     #[error("failed to send the plan")]

@@ -31,7 +31,11 @@ const HOSTS: &str = "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n";
 
 /// Writes the plan. Volumes come with it as descriptors, in the order of the grant's mounts, and after them the image, unless
 /// it is `host`.
-pub(crate) fn write(grant: &SandboxGrant, root: &HostRoot, filters: &[Filter]) -> Result<Plan, CreateError> {
+pub(crate) fn write(
+    grant: &SandboxGrant,
+    root: &HostRoot,
+    filters: Vec<Filter>,
+) -> Result<Plan, CreateError> {
     let disk = disk(grant);
     let mounts = &grant.mounts;
     let mut steps = vec![
@@ -66,7 +70,7 @@ pub(crate) fn write(grant: &SandboxGrant, root: &HostRoot, filters: &[Filter]) -
         Step::NoNewPrivileges,
         Step::Landlock(rules),
         // Last: it forbids what the steps before need.
-        Step::Seccomp(filters.to_vec()),
+        Step::Seccomp(filters),
     ]);
     Ok(Plan { steps })
 }

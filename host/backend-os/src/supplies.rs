@@ -1,11 +1,11 @@
 //! What sandboxes are made of: the agent, the filters, this machine's root, and what the operator named.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mimobox_confine::cgroup::{GroupLimits, Hierarchies, HostGroups};
 use mimobox_confine::launch::Program;
-use mimobox_confine::{Filter, compile_filters};
+use mimobox_confine::{Filter, compile_filters, compile_volume_filters};
 use mimobox_sandbox::SandboxGrant;
 use nix::unistd::geteuid;
 
@@ -24,6 +24,8 @@ pub(crate) struct Supplies {
     workshop: Arc<Workshop>,
     root: HostRoot,
     filters: Vec<Filter>,
+    /// Those besides, for a sandbox that writes to a volume; compiled for the first.
+    volume_filters: OnceLock<Vec<Filter>>,
     images: Option<Arc<dyn ImageRoots>>,
     volumes: BTreeMap<String, Volume>,
 }
@@ -47,6 +49,7 @@ impl Supplies {
             workshop: Arc::new(workshop),
             root: HostRoot::survey()?,
             filters: compile_filters()?,
+            volume_filters: OnceLock::new(),
             images,
             volumes,
         })
@@ -59,7 +62,7 @@ impl Supplies {
 
     /// What a grant asks for, ready to be made.
     pub(crate) fn order(&self, name: String, grant: &SandboxGrant) -> Result<Order, CreateError> {
-        let plan = plan::write(grant, &self.root, &self.filters)?;
+        let plan = plan::write(grant, &self.root, self.filters(grant)?)?;
         let volumes = grant.mounts.iter().map(|mount| {
             let name = &mount.volume;
             let volume = self.volumes.get(name).ok_or_else(|| CreateError::Volume(name.clone()))?;
@@ -73,6 +76,19 @@ impl Supplies {
             cpu: grant.limits.cpu,
         };
         Ok(Order { name, limits, plan, attachments })
+    }
+
+    fn filters(&self, grant: &SandboxGrant) -> Result<Vec<Filter>, CreateError> {
+        let mut filters = self.filters.clone();
+        if grant.mounts.iter().any(|mount| !mount.read_only) {
+            if self.volume_filters.get().is_none() {
+                let compiled = compile_volume_filters().map_err(CreateError::Filters)?;
+                // Another thread's are the same.
+                let _ = self.volume_filters.set(compiled);
+            }
+            filters.extend(self.volume_filters.get().into_iter().flatten().cloned());
+        }
+        Ok(filters)
     }
 
     fn image(&self, name: &str) -> Result<Attachment, CreateError> {

@@ -32,7 +32,7 @@ fn volume(target: &str, read_only: bool) -> Mount {
 }
 
 fn steps(mounts: Vec<Mount>) -> Vec<Step> {
-    write(&grant(mounts), &host_root(), &[]).unwrap().steps
+    write(&grant(mounts), &host_root(), Vec::new()).unwrap().steps
 }
 
 fn place(steps: &[Step], name: &str) -> usize {
@@ -83,7 +83,7 @@ fn the_root_takes_the_disk_limit_and_little_more() {
 fn a_disk_larger_than_the_memory_leaves_memory_for_programs() {
     let mut grant = grant(vec![]);
     grant.limits.disk = u64::MAX;
-    let plan = write(&grant, &host_root(), &[]).unwrap();
+    let plan = write(&grant, &host_root(), Vec::new()).unwrap();
     let Step::Root { bytes, .. } = plan.steps[place(&plan.steps, "root")] else { panic!("no root") };
     assert!((48 * MIB..49 * MIB).contains(&bytes));
 }
@@ -92,7 +92,7 @@ fn a_disk_larger_than_the_memory_leaves_memory_for_programs() {
 fn huge_limits_neither_overflow_nor_become_unlimited() {
     let mut grant = grant(vec![]);
     (grant.limits.disk, grant.limits.memory) = (u64::MAX, u64::MAX);
-    let plan = write(&grant, &host_root(), &[]).unwrap();
+    let plan = write(&grant, &host_root(), Vec::new()).unwrap();
     let Step::Root { bytes, inodes } = plan.steps[place(&plan.steps, "root")] else { panic!("no root") };
     assert!(bytes > u64::MAX / 2);
     assert!(inodes < 2 * MOST_INODES);
@@ -150,11 +150,45 @@ fn a_volume_cannot_hide_what_the_sandbox_is_made_of() {
         "/a//b",
         "/a/",
     ] {
-        let refused = write(&grant(vec![volume(target, true)]), &host_root(), &[]);
+        let refused = write(&grant(vec![volume(target, true)]), &host_root(), Vec::new());
         assert!(matches!(refused, Err(CreateError::Target(_))), "{target}");
     }
     for target in ["/data", "/data/deep/down", "/home/sandbox/input", "/tmp/x"] {
-        write(&grant(vec![volume(target, true)]), &host_root(), &[]).unwrap();
+        write(&grant(vec![volume(target, true)]), &host_root(), Vec::new()).unwrap();
+    }
+}
+
+fn of_image(mounts: Vec<Mount>) -> Vec<Step> {
+    let grant = SandboxGrant { image: "debian".into(), ..grant(mounts) };
+    write(&grant, &host_root(), Vec::new()).unwrap().steps
+}
+
+#[test]
+fn of_the_host_an_image_s_sandbox_sees_devices_alone() {
+    let sources: Vec<_> = of_image(vec![])
+        .into_iter()
+        .filter_map(|step| match step {
+            Step::Show { source, .. } | Step::Device { source, .. } => Some(source),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sources, ["/dev/null", "/dev/urandom"]);
+}
+
+#[test]
+fn an_image_comes_after_the_volumes_and_is_there_before_they_are_attached() {
+    let steps = of_image(vec![volume("/data", false), volume("/input", true)]);
+    let Step::Image { descriptor } = steps[place(&steps, "image")] else { panic!("no image") };
+    assert_eq!(descriptor, 2);
+    let order = ["device", "processes", "image", "ensure", "volume", "enter-root", "seccomp"];
+    assert!(order.map(|name| place(&steps, name)).is_sorted());
+}
+
+#[test]
+fn what_is_made_in_an_image_minds_that_its_packer_is_a_stranger() {
+    let steps = of_image(vec![volume("/data", false)]);
+    for step in &steps[place(&steps, "image") + 1..] {
+        assert!(!matches!(step, Step::Directory { .. } | Step::File { .. } | Step::Link { .. }), "{step:?}");
     }
 }
 

@@ -4,6 +4,8 @@
 //! never heard of it (`ENOSYS`), which is what programs have a fallback for. `refuse` lists the calls that are dangerous and
 //! known, and answers them as forbidden (`EPERM`), so that a person who sees the message knows why. It can only refuse:
 //! what it does not list is still up to `allow`.
+//!
+//! Where a sandbox writes to a volume two more are installed: `set-id`, and `unseen` for what that one cannot look into.
 
 use std::collections::BTreeSet;
 
@@ -29,6 +31,10 @@ const ALLOW: &str = include_str!("allow.json");
 const ALLOW_X86_64: &str = include_str!("allow-x86_64.json");
 const REFUSE: &str = include_str!("refuse.json");
 const REFUSE_X86_64: &str = include_str!("refuse-x86_64.json");
+const SET_ID: &str = include_str!("set-id.json");
+const SET_ID_X86_64: &str = include_str!("set-id-x86_64.json");
+/// Filters do not see the mode that this call is given. Programs that use it have a way without.
+const UNSEEN: &str = r#"[{"syscall": "openat2", "comment": "As openat, with its mode in memory."}]"#;
 
 /// The filters were not compiled.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +94,23 @@ fn before(shortcut: Option<Shortcut>, mut filter: Filter) -> Filter {
         filter.instructions = shortcut.before(filter.instructions);
     }
     filter
+}
+
+/// Compiles what is installed besides in a sandbox that writes to a volume. A set-user-ID file left there would give its
+/// owner's rights to whoever on the host runs it, and no mount option of the sandbox's keeps one from being made.
+///
+/// # Errors
+/// Each variant of [`FilterError`] is a step.
+pub fn compile_for_volumes() -> Result<Vec<Filter>, FilterError> {
+    let architecture = TargetArch::try_from(std::env::consts::ARCH).map_err(|_| FilterError::Architecture)?;
+    let old = if architecture == TargetArch::x86_64 { SET_ID_X86_64 } else { "[]" };
+    let set_id = both("set-id", SET_ID, old)?;
+    let unseen = entries("unseen", UNSEEN)?;
+    let allow = json!("allow");
+    Ok(vec![
+        one("set-id", set_id, &allow, &json!({ "errno": libc::EPERM }), architecture)?,
+        one("unseen", unseen, &allow, &json!({ "errno": libc::ENOSYS }), architecture)?,
+    ])
 }
 
 /// The numbers of these calls. One that the table does not know stays to the compiled filter.

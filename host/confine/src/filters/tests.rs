@@ -32,6 +32,15 @@ fn every_call_and_condition_is_known_to_the_compiler() {
 }
 
 #[test]
+fn the_filters_for_volumes_are_known_to_the_compiler() {
+    let names: Vec<_> = compile_for_volumes().unwrap().into_iter().map(|filter| filter.name).collect();
+    assert_eq!(names, ["set-id", "unseen"]);
+    let (allow, refused) = (json!("allow"), json!({ "errno": libc::EPERM }));
+    one("set-id", entries("set-id", SET_ID).unwrap(), &allow, &refused, TargetArch::aarch64).unwrap();
+    one("unseen", entries("unseen", UNSEEN).unwrap(), &allow, &refused, TargetArch::aarch64).unwrap();
+}
+
+#[test]
 fn every_allowed_call_that_is_not_plain_work_has_a_reason() {
     let plain: BTreeSet<_> = PLAIN.split_whitespace().collect();
     for entry in allowed() {
