@@ -14,4 +14,4 @@ mod requirement;
 pub use built::{agent, component, program};
 pub use leftovers::Leftovers;
 pub use os_host::OsHost;
-pub use requirement::{Requirement, met};
+pub use requirement::{Requirement, can_sandbox, met};

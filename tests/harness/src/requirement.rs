@@ -1,5 +1,6 @@
 //! What a test needs of the machine. A missing need is a reported skip for a developer, and a failure in CI.
 
+use std::path::Path;
 use std::process::Command;
 
 /// Something that not every machine has.
@@ -7,6 +8,8 @@ use std::process::Command;
 pub enum Requirement {
     /// User 0, for sandboxes of isolation `os`.
     Root,
+    /// The agent, named in `$MIMOBOX_AGENT`, for programs that embed the library.
+    Agent,
 }
 
 impl Requirement {
@@ -17,6 +20,7 @@ impl Requirement {
                 let id = Command::new("id").arg("-u").output().unwrap();
                 id.stdout.trim_ascii() == b"0"
             }
+            Self::Agent => std::env::var_os("MIMOBOX_AGENT").is_some_and(|agent| Path::new(&agent).is_file()),
         }
     }
 }
@@ -29,4 +33,9 @@ pub fn met(requirement: Requirement) -> bool {
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "this machine should have {requirement:?}");
     eprintln!("skipped: needs {requirement:?}");
     false
+}
+
+/// Whether a program that embeds the library can make sandboxes here. See [`met`].
+pub fn can_sandbox() -> bool {
+    met(Requirement::Root) && met(Requirement::Agent)
 }

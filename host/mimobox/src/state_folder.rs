@@ -1,0 +1,127 @@
+//! The user's state folder, which holds the audit log.
+//!
+//! Whoever can write to it can forge the log. So it is made with 0700, opened once, and refused if it is not the user's own
+//! or others may write to it; from there on it is used through its handle, never by its path again.
+
+use std::env;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, MetadataExt};
+
+const FOLDER: &str = "mimobox-host";
+const VARIABLE: &str = "XDG_STATE_HOME";
+const BELOW_HOME: &str = ".local/state";
+const OWNER_ONLY: u32 = 0o700;
+pub(crate) const OTHERS_WRITE: u32 = 0o022;
+
+/// A folder that only this user can change.
+#[derive(Debug)]
+pub(crate) struct PrivateFolder {
+    /// For messages alone.
+    pub(crate) path: PathBuf,
+    /// The folder.
+    pub(crate) dir: Dir,
+}
+
+/// Why there is no state folder.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Nothing says where it would be.
+    #[error("no folder for the state: set HOME or {VARIABLE} to an absolute path")]
+    Nowhere,
+    /// It could not be made.
+    #[error("failed to make the folder {path}", path = .path.display())]
+    Make {
+        /// Where it would be.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It could not be opened.
+    #[error("failed to open the folder {path}", path = .path.display())]
+    Open {
+        /// Where it is.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is somebody else's.
+    #[error("the folder {path} belongs to user {owner}, not to the one who runs this host", path = .path.display())]
+    Foreign {
+        /// Where it is.
+        path: PathBuf,
+        /// Whose: a user's number.
+        owner: u32,
+    },
+    /// Others may write to it.
+    #[error("others may write to the folder {path} (mode {mode:o}): take that right away with chmod go-w", path = .path.display())]
+    Shared {
+        /// Where it is.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+/// Opens the state folder: `$XDG_STATE_HOME/mimobox-host`, or `~/.local/state/mimobox-host` (XDG Base Directory
+/// Specification).
+pub(crate) fn open() -> Result<PrivateFolder, FolderError> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute(VARIABLE).or_else(|| absolute("HOME").map(|home| home.join(BELOW_HOME)));
+    open_private(base.ok_or(FolderError::Nowhere)?.join(FOLDER))
+}
+
+fn open_private(path: PathBuf) -> Result<PrivateFolder, FolderError> {
+    make(&path).map_err(|source| FolderError::Make { path: path.clone(), source })?;
+    let opened =
+        Dir::open_ambient_dir(&path, ambient_authority()).and_then(|dir| Ok((dir.dir_metadata()?, dir)));
+    let (metadata, dir) = opened.map_err(|source| FolderError::Open { path: path.clone(), source })?;
+    if metadata.uid() != nix::unistd::geteuid().as_raw() {
+        return Err(FolderError::Foreign { path, owner: metadata.uid() });
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & OTHERS_WRITE != 0 {
+        return Err(FolderError::Shared { path, mode });
+    }
+    Ok(PrivateFolder { path, dir })
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(OWNER_ONLY).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_for_its_owner_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = open_private(parent.path().join("a/b")).unwrap();
+        assert_eq!(fs::metadata(&folder.path).unwrap().permissions().mode() & 0o777, OWNER_ONLY);
+        assert!(open_private(folder.path).is_ok(), "and is opened again");
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(matches!(
+            open_private(folder.path().to_owned()),
+            Err(FolderError::Shared { mode: 0o770, .. })
+        ));
+    }
+
+    #[test]
+    fn a_file_in_its_place_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(matches!(open_private(file.path().to_owned()), Err(FolderError::Make { .. })));
+    }
+}
