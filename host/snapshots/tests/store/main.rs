@@ -1,0 +1,5 @@
+//! What the store promises, on folders of their own.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+
+mod keeping;
+mod stand;
