@@ -4,7 +4,6 @@ import ctypes
 import errno
 import os
 import signal
-import time
 
 from attempt import Stopped, attempt, call, main
 
@@ -104,18 +103,26 @@ def slow_down(pid):
     return "niced"
 
 
-@attempt()
-def stay(seconds):
-    """Leave the group, the session and the parent, and stay."""
-    import subprocess
+@attempt(errno.EACCES, errno.EPERM)
+def overwrite_program(pid):
+    """Keep its program open until it has ended, and write to it then: the next one to run it would be another.
 
-    ignore = "trap '' TERM HUP INT; exec sleep"
-    process = subprocess.Popen(
-        ["setsid", "sh", "-c", f"{ignore} {seconds}"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )
-    time.sleep(0.05)
-    return process.pid
+    While it runs nobody can write to it; what counts is whether it is sealed.
+    """
+    import fcntl
+
+    F_GET_SEALS, F_SEAL_WRITE = 1034, 8
+    with open(f"/proc/{pid}/exe", "rb", buffering=0) as file:
+        try:
+            seals = fcntl.fcntl(file, F_GET_SEALS)
+        except OSError as error:
+            # An ordinary file has none.
+            if error.errno != errno.EINVAL:
+                raise
+            seals = 0
+    if seals & F_SEAL_WRITE:
+        raise Stopped("it is sealed")
+    return "it can be written"
 
 
 if __name__ == "__main__":

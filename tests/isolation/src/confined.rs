@@ -1,6 +1,6 @@
 //! A sandbox under attack, with the host that made it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mimobox_confine::Plan;
@@ -10,7 +10,7 @@ use mimobox_sandbox::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use crate::attempt::{Attempt, Outcome, copy_programs};
+use crate::attempt::{Attempt, Outcome, copy_programs, open_to_everybody};
 
 /// Bytes of a mebibyte.
 pub const MIB: u64 = 1024 * 1024;
@@ -23,8 +23,8 @@ pub(crate) const PROGRAMS: &str = "/attempts";
 pub struct Conditions {
     /// How much it may use; little, by default.
     pub limits: Limits,
-    /// Whether the volume `scratch`, which can be written, is at `/scratch`.
-    pub scratch: bool,
+    /// Whether the volume `scratch`, which can be written, is at `/scratch`; and what is put there first.
+    pub scratch: Option<fn(&Path)>,
     /// What is done to its plan.
     pub change: fn(&mut Plan),
     /// How much output of a command is gathered, in bytes.
@@ -33,7 +33,7 @@ pub struct Conditions {
 
 impl Default for Conditions {
     fn default() -> Self {
-        Self { limits: Limits::default(), scratch: false, change: |_| {}, output: MIB }
+        Self { limits: Limits::default(), scratch: None, change: |_| {}, output: MIB }
     }
 }
 
@@ -61,6 +61,10 @@ impl Confined {
         let in_runtime = runtime.enter();
         let host = OsHost::prepared(ceiling, Vec::new(), |backend| backend.weaken(conditions.change))?;
         copy_programs(&host.volume("fixtures"));
+        if let Some(prepare) = conditions.scratch {
+            open_to_everybody(&host.volume("scratch"));
+            prepare(&host.volume("scratch"));
+        }
         let run = host.run();
         let sandbox = runtime.block_on(run.create(spec(conditions))).unwrap();
         drop(in_runtime);
@@ -161,7 +165,7 @@ fn spec(conditions: &Conditions) -> Spec {
         read_only,
     };
     let mut mounts = vec![mount("fixtures", PROGRAMS, true)];
-    if conditions.scratch {
+    if conditions.scratch.is_some() {
         mounts.push(mount("scratch", "/scratch", false));
     }
     Spec { limits: conditions.limits, mounts, ..Spec::default() }

@@ -26,8 +26,8 @@ mod entered;
 mod place;
 pub mod without;
 
-pub use attempt::{Attempt, Outcome};
+pub use attempt::{Attempt, Outcome, open_to_everybody};
 pub use bystander::Bystander;
 pub use confined::{Conditions, Confined, MIB};
 pub use entered::Namespace;
-pub use place::Place;
+pub use place::{Place, User};

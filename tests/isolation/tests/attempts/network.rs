@@ -2,11 +2,10 @@
 
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
 use mimobox_isolation_tests::Namespace::{Mount, Network};
-use mimobox_isolation_tests::{Attempt, Place, without};
+use mimobox_isolation_tests::{Attempt, Place, open_to_everybody, without};
 
 fn attempt(name: &'static str) -> Attempt {
     Attempt::new("network", name)
@@ -30,11 +29,11 @@ fn an_abstract_socket_of_the_host_cannot_be_reached() {
 
 #[test]
 fn a_socket_in_the_host_s_files_cannot_be_reached() {
-    let everybody = std::fs::Permissions::from_mode(0o777);
-    let folder = tempfile::Builder::new().permissions(everybody.clone()).tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     let _service = UnixListener::bind(&path).unwrap();
-    std::fs::set_permissions(&path, everybody).unwrap();
+    open_to_everybody(folder.path());
+    open_to_everybody(&path);
     attempt("connect_to_path").with(path.display()).is_stopped_but_not_in(&Place::Entered(&[Mount]));
 }
 

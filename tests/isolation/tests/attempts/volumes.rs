@@ -1,21 +1,15 @@
-//! Volumes: what a sandbox leaves in one may lead neither the host nor the next sandbox elsewhere.
+//! Volumes: what a sandbox may only read it cannot write, and what it leaves in one leads neither the host nor the next
+//! sandbox elsewhere.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
-use mimobox_isolation_tests::Confined;
+use mimobox_isolation_tests::Namespace::{Mount as Mounts, User};
+use mimobox_isolation_tests::{Attempt, Conditions, Confined, Place, open_to_everybody};
 use mimobox_sandbox::{Mount, Spec};
 
-fn mount(volume: &str, target: &str) -> Mount {
-    Mount { volume: volume.to_owned(), target: target.to_owned(), read_only: false }
-}
-
-/// A directory of the host in which everybody may make files: the worst that a link can lead to.
-fn open_directory() -> tempfile::TempDir {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    folder
+fn mount(volume: &str, target: &str, read_only: bool) -> Mount {
+    Mount { volume: volume.to_owned(), target: target.to_owned(), read_only }
 }
 
 fn is_empty(folder: &Path) -> bool {
@@ -24,12 +18,61 @@ fn is_empty(folder: &Path) -> bool {
 
 #[test]
 fn a_link_in_a_volume_leads_no_mount_to_the_host() {
-    let outside = open_directory();
+    // A place of the host in which everybody may make files: the worst that a link can lead to.
+    let outside = tempfile::tempdir().unwrap();
+    open_to_everybody(outside.path());
     let Some(confined) = Confined::start() else { return };
-    symlink(outside.path(), confined.volume("scratch").join("link")).unwrap();
-    let mounts = vec![mount("scratch", "/data"), mount("scratch", "/data/link/inside")];
-    let made = confined.wait(confined.run().create(Spec { mounts, ..Spec::default() }));
-    // It may be refused, or be made inside.
-    drop(made);
-    assert!(is_empty(outside.path()), "a directory was made on the host");
+    let volume = confined.volume("scratch");
+    symlink(outside.path(), volume.join("absolute")).unwrap();
+    let up = "../".repeat(20) + outside.path().to_str().unwrap().trim_start_matches('/');
+    symlink(up, volume.join("relative")).unwrap();
+    for link in ["absolute", "relative"] {
+        for target in [format!("/data/{link}"), format!("/data/{link}/inside")] {
+            let mounts = vec![mount("scratch", "/data", false), mount("fixtures", &target, true)];
+            // It may be refused, or be made inside.
+            drop(confined.wait(confined.run().create(Spec { mounts, ..Spec::default() })));
+            assert!(is_empty(outside.path()), "a directory was made on the host for {target}");
+        }
+    }
+}
+
+#[test]
+fn a_volume_that_is_to_be_read_cannot_be_written() {
+    let Some(confined) = Confined::start() else { return };
+    let volume = confined.volume("scratch");
+    std::fs::write(volume.join("file"), "there").unwrap();
+    open_to_everybody(&volume);
+    open_to_everybody(&volume.join("file"));
+    let sandbox = |read_only| {
+        let mounts = vec![mount("fixtures", "/attempts", true), mount("scratch", "/scratch", read_only)];
+        confined.wait(confined.run().create(Spec { mounts, ..Spec::default() })).unwrap()
+    };
+    let (reader, writer) = (sandbox(true), sandbox(false));
+    let attempts = [
+        Attempt::new("files", "create_in").with("/scratch"),
+        Attempt::new("files", "open_for_writing").with("/scratch/file"),
+        Attempt::new("files", "truncate").with("/scratch/file"),
+    ];
+    for attempt in attempts {
+        attempt.must_be_stopped(&confined.attempt_in(&reader, &attempt));
+        attempt.must_get_out(&confined.attempt_in(&writer, &attempt));
+    }
+}
+
+#[test]
+fn no_program_that_makes_its_user_root_can_be_left_in_a_volume() {
+    let leave = |folder: &Path| Attempt::new("identity", "leave_a_trap").with(folder.display());
+    let conditions = Conditions { scratch: Some(|_| {}), ..Conditions::default() };
+    let Some(confined) = Confined::with(&conditions) else { return };
+    let inside = leave(Path::new("/scratch"));
+    inside.must_be_stopped(&confined.attempt(&inside));
+    let is_trap = |folder: &Path| {
+        std::fs::metadata(folder.join("trap")).is_ok_and(|file| file.uid() == 0 && file.mode() & 0o4000 != 0)
+    };
+    assert!(!is_trap(&confined.volume("scratch")));
+
+    let folder = tempfile::TempDir::new_in("/var/tmp").unwrap();
+    let outside = leave(folder.path());
+    outside.must_get_out(&Place::Entered(&[Mounts, User]).attempt(&outside));
+    assert!(is_trap(folder.path()));
 }
