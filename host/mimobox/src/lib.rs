@@ -26,6 +26,7 @@
 
 mod agent;
 mod audit_file;
+pub mod blocking;
 mod command;
 mod config;
 mod error;

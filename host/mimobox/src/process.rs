@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use mimobox_sandbox::{ExitStatus, Input, Output, Signal};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::runtime::Handle;
 
 use crate::error::Result;
 
@@ -35,6 +36,8 @@ use crate::error::Result;
 pub struct Process {
     inner: mimobox_sandbox::Process,
     sandbox: mimobox_sandbox::Sandbox,
+    /// Where its tasks run: it may be detached elsewhere.
+    runtime: Handle,
     /// Somebody else may have it by now.
     is_detached: bool,
 }
@@ -65,8 +68,12 @@ impl ProcessInfo {
 }
 
 impl Process {
-    pub(crate) fn new(inner: mimobox_sandbox::Process, sandbox: mimobox_sandbox::Sandbox) -> Self {
-        Self { inner, sandbox, is_detached: false }
+    pub(crate) fn new(
+        inner: mimobox_sandbox::Process,
+        sandbox: mimobox_sandbox::Sandbox,
+        runtime: Handle,
+    ) -> Self {
+        Self { inner, sandbox, runtime, is_detached: false }
     }
 
     /// Unique within its sandbox.
@@ -119,13 +126,14 @@ impl Process {
     /// somebody to [attach](crate::Sandbox::attach) to the id that this gives.
     pub fn detach(mut self) -> u32 {
         self.is_detached = true;
+        let _entered = self.runtime.enter();
         self.sandbox.detach(&self.inner)
     }
 
     /// Writes `bytes` to its standard input in the background, and ends it.
     pub(crate) fn feed(&self, bytes: Vec<u8>) {
         if let Some(mut input) = self.inner.take_stdin() {
-            tokio::spawn(async move {
+            self.runtime.spawn(async move {
                 // A program may well end without reading all that it was given.
                 let _ = input.write_all(&bytes).await;
                 let _ = input.shutdown().await;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use mimobox_sandbox::{ExitStatus, Input, Session, TerminalSize};
 use tokio::io::AsyncWriteExt as _;
+use tokio::runtime::Handle;
 
 use crate::error::{Error, Result};
 use crate::stream::Drain;
@@ -39,12 +40,14 @@ use crate::stream::Drain;
 pub struct PtySession {
     inner: Session,
     input: Option<Input>,
+    /// Where its tasks run: it may be dropped elsewhere.
+    runtime: Handle,
 }
 
 impl PtySession {
-    pub(crate) fn new(inner: Session) -> Self {
+    pub(crate) fn new(inner: Session, runtime: Handle) -> Self {
         let input = inner.take_input();
-        Self { inner, input }
+        Self { inner, input, runtime }
     }
 
     /// Unique within its sandbox, among processes and sessions.
@@ -97,6 +100,7 @@ impl PtySession {
 
 impl Drop for PtySession {
     fn drop(&mut self) {
+        let _entered = self.runtime.enter();
         self.inner.abandon();
     }
 }

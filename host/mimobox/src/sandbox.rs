@@ -139,7 +139,7 @@ impl Sandbox {
     pub async fn spawn(&self, command: Command) -> Result<Process> {
         let (command, stdin) = command.within(self.timeout);
         let process = self.inner.spawn(command, stdin != Stdin::Closed).await?;
-        let process = Process::new(process, self.inner.clone());
+        let process = Process::new(process, self.inner.clone(), self.runtime.clone());
         if let Stdin::Bytes(bytes) = stdin {
             process.feed(bytes);
         }
@@ -153,7 +153,7 @@ impl Sandbox {
     pub async fn create_pty(&self, command: Command, columns: u16, rows: u16) -> Result<PtySession> {
         let (command, stdin) = command.within(self.timeout);
         let session = self.inner.open_terminal(command, TerminalSize { columns, rows }).await?;
-        let mut session = PtySession::new(session);
+        let mut session = PtySession::new(session, self.runtime.clone());
         if let Stdin::Bytes(bytes) = stdin {
             session.send_input(&bytes).await?;
         }
@@ -173,7 +173,7 @@ impl Sandbox {
     /// # Errors
     /// `NotFound`: no such process. `AlreadyExists`: somebody has it. `Gone`, `Poisoned`.
     pub fn attach(&self, id: u32) -> Result<Process> {
-        Ok(Process::new(self.inner.attach(id)?, self.inner.clone()))
+        Ok(Process::new(self.inner.attach(id)?, self.inner.clone(), self.runtime.clone()))
     }
 
     /// Its files, as its own programs see them.
