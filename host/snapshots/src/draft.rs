@@ -71,8 +71,8 @@ impl FolderDraft {
             let length = bytes.len() as u64;
             let start = START.saturating_add(length);
             let (_, kept) = folder::usage(&shared.folder)?;
-            shared.has_room(kept, 0, start.saturating_add(expected))?;
             let mut charge = Charge::new(shared.clone(), kept);
+            charge.admits(start.saturating_add(expected))?;
             charge.add(start)?;
             let staged = StagedFile::make(&shared.folder)?;
             staged.file().write_all_at(&bytes, START).map_err(StoreError::Write)?;

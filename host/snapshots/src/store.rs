@@ -144,6 +144,12 @@ impl Charge {
         Self { shared, kept, own: 0 }
     }
 
+    /// Whether so many bytes more would fit in.
+    pub(crate) fn admits(&self, bytes: u64) -> Result<(), StoreError> {
+        let all = self.shared.unnamed.load(Ordering::Relaxed).saturating_add(bytes);
+        self.shared.has_room(self.kept, all, self.own.saturating_add(bytes))
+    }
+
     pub(crate) fn add(&mut self, bytes: u64) -> Result<(), StoreError> {
         let all = self.shared.unnamed.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         self.own = self.own.saturating_add(bytes);

@@ -81,6 +81,13 @@ fn the_domain_the_protocol_and_the_image_store_depend_on_no_workspace_crate() {
 }
 
 #[test]
+fn the_snapshot_store_sees_the_domain_alone() {
+    let dependencies = dependencies();
+    let inside = dependencies["mimobox-snapshots"].iter().filter(|on| on.starts_with("mimobox-"));
+    assert!(inside.eq(["mimobox-sandbox"]));
+}
+
+#[test]
 fn only_the_component_crate_sees_wasmtime() {
     for (name, on) in dependencies() {
         if name != "mimobox-component" {
