@@ -5,10 +5,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{Harness, sandbox, sleeper};
 
-const MEBIBYTE: usize = 1024 * 1024;
+pub(crate) const MEBIBYTE: usize = 1024 * 1024;
 
 /// Bytes that no pattern of the way could repair: xorshift, from a seed.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed;
     let mut next = move || {
         state ^= state << 13;

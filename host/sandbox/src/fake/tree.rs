@@ -122,13 +122,13 @@ impl Tree {
             for part in parts(&request.path) {
                 so_far = format!("{so_far}/{part}");
                 let path = self.resolve(&so_far, LastLink::Follow)?;
-                match self.nodes.get(&path).map(|node| &node.content) {
-                    Some(Content::Directory) => {}
-                    Some(_) => return Err(Error::AlreadyExists),
-                    None => self.make(path, Content::Directory, 0o755)?,
+                if !self.nodes.contains_key(&path) {
+                    self.make(path, Content::Directory, 0o755)?;
                 }
             }
-            return Ok(());
+            let path = self.find(&request.path)?;
+            let is_directory = matches!(self.node(&path)?.content, Content::Directory);
+            return if is_directory { Ok(()) } else { Err(Error::AlreadyExists) };
         }
         let path = self.resolve(&request.path, LastLink::Keep)?;
         self.make(path, Content::Directory, 0o755)

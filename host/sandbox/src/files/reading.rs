@@ -49,7 +49,7 @@ impl AsyncRead for Reading {
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(read) => {
-                ready!(self.supervised.poll_end(cx))?;
+                ready!(self.supervised.poll_end(cx)).map_err(io::Error::other)?;
                 Poll::Ready(read)
             }
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_util::Stream;
 
@@ -14,12 +14,13 @@ use crate::error::Result;
 /// it loses nothing until the kernel's queue is full, which is an error then.
 pub struct Watching {
     changes: Changes,
-    _supervised: Supervised,
+    supervised: Supervised,
+    is_over: bool,
 }
 
 impl Watching {
     pub(super) fn new(changes: Changes, supervised: Supervised) -> Self {
-        Self { changes, _supervised: supervised }
+        Self { changes, supervised, is_over: false }
     }
 }
 
@@ -27,7 +28,16 @@ impl Stream for Watching {
     type Item = Result<FileChange>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.changes.as_mut().poll_next(cx)
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let change = match ready!(self.changes.as_mut().poll_next(cx)) {
+            Some(change) => Some(change),
+            // What was cut short is no end.
+            None => ready!(self.supervised.poll_end(cx)).err().map(Err),
+        };
+        self.is_over = !matches!(change, Some(Ok(_)));
+        Poll::Ready(change)
     }
 }
 

@@ -45,19 +45,19 @@ impl Supervised {
         Self { abandon: Some(abandon), settled, end: None }
     }
 
-    /// What came of it, as an error that a stream can have.
-    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// What came of it.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let end = match self.end.take() {
             Some(end) => end,
             None => ready!(self.settled.poll_unpin(cx)).unwrap_or(Err(Error::Gone)),
         };
-        Poll::Ready(self.end.insert(end).clone().map_err(io::Error::other))
+        Poll::Ready(self.end.insert(end).clone())
     }
 
     /// Why its stream moves no more, where it has failed. A stream that merely waits is woken when it does.
     pub(super) fn poll_failure(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         match self.poll_end(cx) {
-            Poll::Ready(Err(failure)) => Poll::Ready(failure),
+            Poll::Ready(Err(failure)) => Poll::Ready(io::Error::other(failure)),
             Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
         }
     }

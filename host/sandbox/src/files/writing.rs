@@ -52,7 +52,7 @@ impl AsyncWrite for Writing {
             Poll::Ready(Ok(written)) => Poll::Ready(Ok(written)),
             // The operation's own word is better than that of a pipe whose other end is gone.
             Poll::Ready(Err(error)) => {
-                ready!(self.supervised.poll_end(cx))?;
+                ready!(self.supervised.poll_end(cx)).map_err(io::Error::other)?;
                 Poll::Ready(Err(error))
             }
         }
@@ -75,7 +75,7 @@ impl AsyncWrite for Writing {
             let _ = ready!(input.as_mut().poll_shutdown(cx));
             self.bytes = None;
         }
-        self.supervised.poll_end(cx)
+        self.supervised.poll_end(cx).map_err(io::Error::other)
     }
 }
 
