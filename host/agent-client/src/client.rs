@@ -112,29 +112,54 @@ impl Client {
     /// # Errors
     /// As for [`Client::spawn`].
     pub async fn begin_file(&self, operation: FileOperation) -> Result<FileTask, SpawnError> {
-        let begun = timeout(self.answer_timeout, self.begin_and_wait(operation)).await;
+        self.begin(operation.pipe(), |id| Request::File { id, operation }).await
+    }
+
+    /// Begins to save what the sandbox's file system holds beyond its image, as a tar. Otherwise as [`Client::begin_file`].
+    ///
+    /// # Errors
+    /// As for [`Client::spawn`].
+    pub async fn begin_save(&self) -> Result<FileTask, SpawnError> {
+        self.begin(FilePipe::FromAgent, |id| Request::Save { id }).await
+    }
+
+    /// Begins to restore what [`Client::begin_save`] gave, into a fresh sandbox. Otherwise as [`Client::begin_file`].
+    ///
+    /// # Errors
+    /// As for [`Client::spawn`].
+    pub async fn begin_restore(&self) -> Result<FileTask, SpawnError> {
+        self.begin(FilePipe::ToAgent, |id| Request::Restore { id }).await
+    }
+
+    async fn begin(
+        &self,
+        pipe: FilePipe,
+        request: impl FnOnce(u32) -> Request,
+    ) -> Result<FileTask, SpawnError> {
+        let begun = timeout(self.answer_timeout, self.begin_and_wait(pipe, request)).await;
         begun.unwrap_or(Err(ClientError::Unresponsive.into()))
     }
 
-    async fn begin_and_wait(&self, operation: FileOperation) -> Result<FileTask, SpawnError> {
+    async fn begin_and_wait(
+        &self,
+        pipe: FilePipe,
+        request: impl FnOnce(u32) -> Request,
+    ) -> Result<FileTask, SpawnError> {
         let permit = self.permit().await?;
         let (settle, end) = oneshot::channel();
         let ended = Ended::new(end);
-        let mut theirs = Vec::new();
-        let pipe = match operation.pipe() {
-            FilePipe::None => FileEnd::None,
+        let (pipe, theirs) = match pipe {
+            FilePipe::None => (FileEnd::None, None),
             FilePipe::ToAgent => {
                 let (input, read) = input(&ended).map_err(SpawnError::Pipe)?;
-                theirs.push(read);
-                FileEnd::Input(input)
+                (FileEnd::Input(input), Some(read))
             }
             FilePipe::FromAgent => {
                 let (output, write) = output(&ended).map_err(SpawnError::Pipe)?;
-                theirs.push(write);
-                FileEnd::Output(output)
+                (FileEnd::Output(output), Some(write))
             }
         };
-        let id = self.start(permit, |id| Request::File { id, operation }, theirs, settle).await?;
+        let id = self.start(permit, request, theirs.into_iter().collect(), settle).await?;
         Ok(FileTask { id, pipe, ended })
     }
 

@@ -65,6 +65,12 @@ pub enum Request {
         /// This request's number, and the process's from then on.
         id: u32,
     },
+    /// Make the files that a tar of `Save`, which comes over the pipe, speaks of; before any command. Answered as an operation
+    /// on files is.
+    Restore {
+        /// This request's number, and the process's from then on.
+        id: u32,
+    },
 }
 
 impl Request {
@@ -80,7 +86,7 @@ impl Request {
                 FilePipe::None => 0,
                 FilePipe::ToAgent | FilePipe::FromAgent => 1,
             },
-            Self::Save { .. } => 1,
+            Self::Save { .. } | Self::Restore { .. } => 1,
         }
     }
 }

@@ -59,7 +59,7 @@ fn requests() -> Vec<Request> {
         .chain(signals)
         .chain(terminal)
         .chain(files)
-        .chain([Request::Save { id: 40 }])
+        .chain([Request::Save { id: 40 }, Request::Restore { id: 41 }])
         .collect()
 }
 
