@@ -105,3 +105,6 @@ pub(crate) fn sweep(folder: &Dir) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

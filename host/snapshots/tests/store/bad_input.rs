@@ -312,7 +312,7 @@ async fn a_state_that_changes_on_the_disk_is_noticed_by_who_opens_it() {
 async fn what_is_no_file_is_not_opened() {
     let stand = Stand::new();
     let kept = stand.keep(STATE).await.unwrap();
-    let target = stand.folder.path().join("target");
+    let target = stand.folder().join("target");
     std::fs::rename(stand.path(kept.id()), &target).unwrap();
     let path = stand.path(kept.id());
 

@@ -28,7 +28,7 @@ async fn a_kept_snapshot_comes_back_as_it_went_in() {
 #[tokio::test]
 async fn another_host_on_the_folder_sees_what_is_kept() {
     let stand = Stand::new();
-    let other = open(stand.folder.path(), ROOMY);
+    let other = open(stand.folder(), ROOMY);
     let kept = stand.keep(b"state").await.unwrap();
     assert_eq!(all(other.open(kept.id()).await.unwrap().state().await).await, b"state");
     other.open(kept.id()).await.unwrap().delete().await.unwrap();
@@ -140,7 +140,7 @@ async fn ids_are_long_and_never_the_same() {
 #[tokio::test]
 async fn ids_that_no_store_gave_are_not_found() {
     let stand = Stand::new();
-    std::fs::write(stand.folder.path().join("mine.snapshot"), "").unwrap();
+    std::fs::write(stand.folder().join("mine.snapshot"), "").unwrap();
     for id in ["mine", "0", &"0".repeat(32), &"A".repeat(32), &"0".repeat(64)] {
         let id = SnapshotId::new(id).unwrap();
         assert_eq!(refusal(stand.store.open(&id).await), Error::NotFound, "{id}");
@@ -153,7 +153,7 @@ async fn ids_that_no_store_gave_are_not_found() {
 async fn names_that_are_not_the_stores_are_ignored() {
     let stand = Stand::new();
     for name in ["notes.txt", ".snapshot", "a.snapshot", &format!("{}.snapshot.old", "0".repeat(32))] {
-        std::fs::write(stand.folder.path().join(name), "something").unwrap();
+        std::fs::write(stand.folder().join(name), "something").unwrap();
     }
     let kept = stand.keep(b"state").await.unwrap();
     assert_eq!(stand.ids().await, [kept.id().clone()]);
@@ -188,7 +188,7 @@ async fn hosts_that_keep_at_once_keep_no_more_than_they_may() {
     let stand = Stand::limited(StoreLimits { snapshots: 5, ..ROOMY });
     let limits = StoreLimits { snapshots: 5, ..ROOMY };
     let tasks = (0..20).map(|_| {
-        let store = open(stand.folder.path(), limits);
+        let store = open(stand.folder(), limits);
         tokio::spawn(async move { store.begin(record()).await.unwrap().keep().await.is_ok() })
     });
     let mut kept = 0;

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
 mod bad_input;
+mod crash;
 mod keeping;
 mod stand;

@@ -1,7 +1,7 @@
 //! A store in a folder of its own, and what goes into it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -17,10 +17,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 pub(crate) const ROOMY: StoreLimits = StoreLimits { bytes: 1 << 30, snapshots: 1000, one: 1 << 28 };
 
-/// A store and its folder, which goes with it.
+/// A store and its folder, which goes with it unless it was there before.
 pub(crate) struct Stand {
-    pub(crate) folder: TempDir,
+    folder: PathBuf,
     pub(crate) store: FolderStore,
+    _own: Option<TempDir>,
 }
 
 impl Stand {
@@ -29,19 +30,28 @@ impl Stand {
     }
 
     pub(crate) fn limited(limits: StoreLimits) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(folder.path(), limits);
-        Self { folder, store }
+        let own = tempfile::tempdir().unwrap();
+        let stand = Self::at(own.path(), limits);
+        Self { _own: Some(own), ..stand }
+    }
+
+    /// In a folder that is there and stays.
+    pub(crate) fn at(folder: &Path, limits: StoreLimits) -> Self {
+        Self { folder: folder.to_owned(), store: open(folder, limits), _own: None }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The names of all files in the folder.
     pub(crate) fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.folder.path()).unwrap();
+        let entries = fs::read_dir(&self.folder).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    pub(crate) fn path(&self, id: &SnapshotId) -> std::path::PathBuf {
-        self.folder.path().join(format!("{id}.snapshot"))
+    pub(crate) fn path(&self, id: &SnapshotId) -> PathBuf {
+        self.folder.join(format!("{id}.snapshot"))
     }
 
     pub(crate) async fn keep(&self, state: &[u8]) -> Result<Arc<dyn Stored>> {
