@@ -8,7 +8,8 @@ use mimobox_agent_client::{Client, Options};
 use mimobox_confine::Plan;
 use mimobox_confine::Status;
 use mimobox_sandbox::{
-    Authorized, Backend, Created, Enforcement, EnforcementStatus, Isolation, Result, SandboxGrant, SandboxId,
+    Authorized, Backend, Created, Enforcement, EnforcementStatus, Isolation, Output, Result, SandboxGrant,
+    SandboxId,
 };
 
 use crate::config::BackendConfig;
@@ -48,7 +49,11 @@ impl OsBackend {
         })
     }
 
-    async fn make(&self, id: String, grant: SandboxGrant) -> Result<Created, CreateError> {
+    async fn make(
+        &self,
+        id: String,
+        grant: SandboxGrant,
+    ) -> Result<(OsInstance, Vec<Enforcement>), CreateError> {
         let supplies = Arc::clone(&self.supplies);
         #[cfg(feature = "weaken")]
         let weaken = self.weaken;
@@ -62,8 +67,7 @@ impl OsBackend {
         let made = tokio::task::spawn_blocking(make).await;
         let Ready { enclosure, connection, enforcement } = made.map_err(|_| CreateError::ShuttingDown)??;
         let client = Client::connect(connection, Options::default()).await.map_err(CreateError::Connect)?;
-        let enforcement = enforcement.into_iter().map(line).collect();
-        Ok(Created { instance: Arc::new(OsInstance::new(enclosure, client)), enforcement })
+        Ok((OsInstance::new(enclosure, client), enforcement.into_iter().map(line).collect()))
     }
 }
 
@@ -78,7 +82,20 @@ impl Backend for OsBackend {
     }
 
     async fn create(&self, id: &SandboxId, grant: Authorized<SandboxGrant>) -> Result<Created> {
-        Ok(self.make(id.to_string(), grant.into_inner()).await?)
+        let (instance, enforcement) = self.make(id.to_string(), grant.into_inner()).await?;
+        Ok(Created { instance: Arc::new(instance), enforcement })
+    }
+
+    async fn restore(
+        &self,
+        id: &SandboxId,
+        grant: Authorized<SandboxGrant>,
+        state: Output,
+    ) -> Result<Created> {
+        // Dropped where that fails, and all of it is undone.
+        let (instance, enforcement) = self.make(id.to_string(), grant.into_inner()).await?;
+        instance.restore(state).await?;
+        Ok(Created { instance: Arc::new(instance), enforcement })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The sandbox's files, through the agent's words for them.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +14,7 @@ use mimobox_sandbox::{
     Authorized, ChangeKind, Changes, Error, FileChange, FileEntry, FileKind, FileTask, Files, Input,
     MakeDirectory, Output, ReadFile, Remove, Rename, Result, Watch, Work, WriteFile,
 };
+use tokio::io::AsyncWriteExt as _;
 
 use crate::command;
 use crate::instance::OsInstance;
@@ -74,6 +76,32 @@ impl Files for OsInstance {
 }
 
 impl OsInstance {
+    /// Begins to save all that its file system holds beyond its image.
+    pub(crate) async fn begin_save(&self) -> Result<FileTask<Output>> {
+        let task = self.client().begin_save().await.map_err(|error| command::not_spawned(&error))?;
+        match task.pipe {
+            FileEnd::Output(output) => Ok(self.task(Box::pin(output), task.id, task.ended)),
+            FileEnd::Input(_) | FileEnd::None => Err(refused(&FileError::CutShort)),
+        }
+    }
+
+    /// Makes what a saved state says, before anything else is asked of the sandbox.
+    pub(crate) async fn restore(&self, mut state: Output) -> Result<()> {
+        let task = self.client().begin_restore().await.map_err(|error| command::not_spawned(&error))?;
+        let FileEnd::Input(mut input) = task.pipe else { return Err(refused(&FileError::CutShort)) };
+        match tokio::io::copy(&mut state, &mut input).await {
+            Ok(_) => drop(input.shutdown().await),
+            // The agent has seen enough, and says why.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => return Err(Error::from_io(&error)),
+        }
+        match AgentTask::outcome(task.ended).await {
+            Err(FileError::Failed(FileFailure::DiskFull)) => Err(Error::LimitReached("disk".to_owned())),
+            Err(FileError::Failed(_)) => Err(Error::invalid("snapshot", "its state is damaged")),
+            outcome => outcome.map_err(|error| refused(&error)),
+        }
+    }
+
     async fn begin(&self, operation: FileOperation) -> Result<AgentTask> {
         let begun = self.client().begin_file(operation).await;
         begun.map_err(|error| refused(&FileError::NotBegun(error)))

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use mimobox_agent_client::{Client, Ended, Stdin};
 use mimobox_confine::cgroup::{CgroupError, Group};
 use mimobox_sandbox::{
-    Authorized, CommandGrant, Control, Error, ExitStatus, Instance, Opened, Result, Signal, Spawned,
-    Terminal, TerminalSize, Usage,
+    Authorized, CommandGrant, Control, Error, ExitStatus, FileTask, Instance, Opened, Output, Result, Save,
+    Signal, Spawned, Terminal, TerminalSize, Usage,
 };
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -111,6 +111,10 @@ impl Instance for OsInstance {
             control: control.clone(),
             terminal: control,
         })
+    }
+
+    async fn save(&self, _grant: Authorized<Save>) -> Result<FileTask<Output>> {
+        self.begin_save().await
     }
 
     async fn usage(&self) -> Result<Usage> {

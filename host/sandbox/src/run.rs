@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
+use tokio::time::timeout;
 
 use crate::authority::{Authority, Underway, event};
 use crate::backend::{Created, SandboxId};
@@ -151,7 +152,9 @@ impl Owner {
         let (created, snapshot) = match origin {
             None => (backend.create(&id, grant).await, None),
             Some(Origin { stored, id: snapshot }) => {
-                (backend.restore(&id, grant, stored.state().await?).await, snapshot)
+                let state = stored.state().await?;
+                let restored = timeout(self.ceiling().timeout, backend.restore(&id, grant, state)).await;
+                (restored.unwrap_or(Err(Error::TimedOut)), snapshot)
             }
         };
         let Created { instance, enforcement } = created?;
