@@ -4,7 +4,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use futures_util::Stream;
+use futures_util::stream::Fuse;
+use futures_util::{Stream, StreamExt as _};
 
 use super::work::Supervised;
 use super::{Changes, FileChange};
@@ -13,14 +14,14 @@ use crate::error::Result;
 /// Changes, in order. It ends when the watched path is gone, or with an error. Dropping it stops the watching; not reading
 /// it loses nothing until the kernel's queue is full, which is an error then.
 pub struct Watching {
-    changes: Changes,
+    changes: Fuse<Changes>,
     supervised: Supervised,
     is_over: bool,
 }
 
 impl Watching {
     pub(super) fn new(changes: Changes, supervised: Supervised) -> Self {
-        Self { changes, supervised, is_over: false }
+        Self { changes: changes.fuse(), supervised, is_over: false }
     }
 }
 
@@ -31,7 +32,7 @@ impl Stream for Watching {
         if self.is_over {
             return Poll::Ready(None);
         }
-        let change = match ready!(self.changes.as_mut().poll_next(cx)) {
+        let change = match ready!(self.changes.poll_next_unpin(cx)) {
             Some(change) => Some(change),
             // What was cut short is no end.
             None => ready!(self.supervised.poll_end(cx)).err().map(Err),
