@@ -1,5 +1,6 @@
 //! Hosts that are killed in the middle, and disks that fill up.
 #![allow(clippy::disallowed_methods, reason = "runs itself again, to be killed")]
+#![allow(clippy::print_stderr, reason = "says what it skips")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
