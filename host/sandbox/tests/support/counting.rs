@@ -12,6 +12,8 @@ use mimobox_sandbox::{
 };
 use parking_lot::Mutex;
 
+use super::Scripted;
+
 /// The fake backend, counting what reaches it.
 #[derive(Default)]
 pub struct Counting {
@@ -24,6 +26,7 @@ struct Counts {
     spawned: AtomicU32,
     failing: AtomicBool,
     on_spawn: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
+    scripted: Mutex<Option<Scripted>>,
 }
 
 impl Counting {
@@ -37,6 +40,16 @@ impl Counting {
 
     pub fn fail_spawns(&self) {
         self.counts.failing.store(true, Ordering::Relaxed);
+    }
+
+    /// The next reading or writing is this one.
+    pub fn script(&self, scripted: &Scripted) {
+        *self.counts.scripted.lock() = Some(scripted.clone());
+    }
+
+    /// Whether no reading or writing has begun since.
+    pub fn is_script_unused(&self) -> bool {
+        self.counts.scripted.lock().is_some()
     }
 
     pub fn on_spawn(&self, check: Arc<dyn Fn() + Send + Sync>) {
@@ -107,13 +120,25 @@ impl Instance for CountingInstance {
     }
 }
 
+impl CountingInstance {
+    fn scripted(&self) -> Option<Scripted> {
+        self.counts.scripted.lock().take()
+    }
+}
+
 #[async_trait]
 impl Files for CountingInstance {
     async fn read_file(&self, grant: Authorized<ReadFile>) -> Result<FileTask<Output>> {
+        if let Some(scripted) = self.scripted() {
+            return Ok(scripted.task(|pipe| Box::pin(pipe) as _));
+        }
         self.inner.read_file(grant).await
     }
 
     async fn write_file(&self, grant: Authorized<WriteFile>) -> Result<FileTask<Input>> {
+        if let Some(scripted) = self.scripted() {
+            return Ok(scripted.task(|pipe| Box::pin(pipe) as _));
+        }
         self.inner.write_file(grant).await
     }
 

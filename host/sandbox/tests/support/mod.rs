@@ -13,8 +13,10 @@ use mimobox_sandbox::{
 use parking_lot::Mutex;
 
 mod counting;
+mod scripted;
 
 pub use counting::Counting;
+pub use scripted::Scripted;
 
 pub struct Host {
     pub manager: Manager,
@@ -47,12 +49,13 @@ impl Host {
     }
 }
 
-type Answer = Box<dyn Fn(&Event) -> Result<Verdict, String> + Send + Sync>;
+/// None where it never answers.
+type Answer = Box<dyn Fn(&Event) -> Option<Result<Verdict, String>> + Send + Sync>;
 
 /// A policy that answers as told.
 pub struct Told {
     name: &'static str,
-    answer: Option<Answer>,
+    answer: Answer,
     pub asked: Arc<Mutex<u32>>,
     pub events: Arc<Mutex<Vec<Event>>>,
 }
@@ -62,11 +65,18 @@ impl Told {
         name: &'static str,
         answer: impl Fn(&Event) -> Result<Verdict, String> + Send + Sync + 'static,
     ) -> Self {
-        Self { name, answer: Some(Box::new(answer)), asked: Arc::default(), events: Arc::default() }
+        Self::perhaps(name, move |event| Some(answer(event)))
     }
 
     pub fn silent(name: &'static str) -> Self {
-        Self { name, answer: None, asked: Arc::default(), events: Arc::default() }
+        Self::perhaps(name, |_| None)
+    }
+
+    pub fn perhaps(
+        name: &'static str,
+        answer: impl Fn(&Event) -> Option<Result<Verdict, String>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, answer: Box::new(answer), asked: Arc::default(), events: Arc::default() }
     }
 }
 
@@ -79,8 +89,8 @@ impl Policy for Told {
     async fn decide(&self, event: &Event) -> Result<Verdict, PolicyFailure> {
         *self.asked.lock() += 1;
         self.events.lock().push(event.clone());
-        match &self.answer {
-            Some(answer) => answer(event).map_err(|cause| PolicyFailure { policy: self.name.into(), cause }),
+        match (self.answer)(event) {
+            Some(answer) => answer.map_err(|cause| PolicyFailure { policy: self.name.into(), cause }),
             None => std::future::pending().await,
         }
     }
