@@ -166,13 +166,13 @@ impl AsyncWrite for FolderDraft {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let sink = ready!(this.work.poll_idle(cx))?;
-        let fit = bytes.len().min(CHUNK.saturating_sub(sink.buffer.len()));
-        this.charge.add(fit as u64).map_err(in_stream)?;
-        sink.buffer.extend(bytes.iter().take(fit));
+        let (fitting, _) = bytes.split_at(bytes.len().min(CHUNK.saturating_sub(sink.buffer.len())));
+        this.charge.add(fitting.len() as u64).map_err(in_stream)?;
+        sink.buffer.extend_from_slice(fitting);
         if sink.buffer.len() >= CHUNK {
             this.work.start();
         }
-        Poll::Ready(Ok(fit))
+        Poll::Ready(Ok(fitting.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -27,6 +27,13 @@ pub struct StoreLimits {
     pub one: u64,
 }
 
+/// 64 GiB in 1000 snapshots, none above 16 GiB.
+impl Default for StoreLimits {
+    fn default() -> Self {
+        Self { bytes: 64 << 30, snapshots: 1000, one: 16 << 30 }
+    }
+}
+
 /// What a store holds, damaged files among it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
