@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 
-from attempt import Stopped, attempt, main
+from attempt import Stopped, attempt, call, main
 
 MIB = 1 << 20
 BLOCK = b"x" * 65536
@@ -214,6 +214,13 @@ def _tcp():
     return one, other
 
 
+def _udp():
+    one, other = socket.socket(type=socket.SOCK_DGRAM), socket.socket(type=socket.SOCK_DGRAM)
+    other.bind(("127.0.0.1", 0))
+    one.connect(other.getsockname())
+    return one, other
+
+
 @attempt(errno.EMFILE, errno.ENOMEM, errno.ENOBUFS)
 def unix_sockets(mebibytes):
     def take():
@@ -229,6 +236,30 @@ def tcp_sockets(mebibytes):
     def take():
         _more_files()
         _fill(_tcp, int(mebibytes))
+
+    _in_a_child(take)
+    return mebibytes
+
+
+@attempt(errno.EMFILE, errno.ENOMEM, errno.ENOBUFS)
+def udp_sockets(mebibytes):
+    """What nobody reads waits at the receiver; what is too much for it is lost."""
+    SO_MEMINFO = 55
+
+    def take():
+        _more_files()
+        held, sockets = 0, []
+        while held < int(mebibytes) * MIB:
+            one, other = _udp()
+            sockets.append(other)
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * MIB)
+            for _ in range(16):
+                one.send(BLOCK[:60000])
+            # The first of its numbers is what waits (sock_diag(7)).
+            waits = int.from_bytes(other.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36)[:4], sys.byteorder)
+            if waits == 0:
+                raise OSError(errno.ENOBUFS, "sockets hold nothing more")
+            held += waits
 
     _in_a_child(take)
     return mebibytes
@@ -253,6 +284,29 @@ def watches(count):
         if libc.inotify_init1(0) == -1:
             raise OSError(ctypes.get_errno(), "inotify_init1")
     return count
+
+
+SIZE = 2 * MIB
+IPC_PRIVATE, SHM_HUGETLB, MAP_HUGETLB, MFD_HUGETLB = 0, 0o4000, 0x40000, 4
+HUGE = {
+    # Readable and writable, private and anonymous.
+    "mmap": lambda: call("mmap", 0, SIZE, 3, 0x22 | MAP_HUGETLB, -1, 0),
+    "memfd_create": lambda: call("memfd_create", b"huge", MFD_HUGETLB),
+    # A segment of no size is never made.
+    "shmget": lambda: call("shmget", IPC_PRIVATE, 0, SHM_HUGETLB | 0o600),
+}
+
+
+@attempt()
+def huge_pages(way):
+    """From the machine's pool, where it has one; where not, it is the kernel itself that says so."""
+    try:
+        HUGE[way]()
+    except OSError as error:
+        if error.errno == errno.EPERM:
+            raise
+        return f"it answers {errno.errorcode[error.errno]}"
+    return "taken"
 
 
 @attempt(errno.ENOMEM, errno.EAGAIN, errno.EPERM)

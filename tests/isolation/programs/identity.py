@@ -90,24 +90,54 @@ def run_with_capabilities(program):
     return effective
 
 
-@attempt()
-def leave_a_trap(folder):
-    """Leave a program that makes whoever runs it root, in a folder that others have too."""
-    path = f"{folder}/trap"
-    with open(path, "w") as file:
-        file.write("#!/bin/true\n")
-    os.chown(path, 0, 0)
-    os.chmod(path, 0o4755)
-    return "left"
+def _openat2(path):
+    how = struct.pack("QQQ", os.O_CREAT | os.O_RDWR, 0o4755, 0)
+    call("openat2", -100, path, how, len(how))
 
 
-@attempt()
-def leave_a_file(folder):
-    path = f"{folder}/mine"
-    with open(path, "w") as file:
-        file.write("mine")
-    os.chmod(path, 0o600)
-    return path
+def _temporary(path):
+    """A file without a name gets its rights, then a name."""
+    file = call("openat", -100, os.path.dirname(path), os.O_TMPFILE | os.O_RDWR, 0o4755)
+    AT_SYMLINK_FOLLOW = 0x400
+    call("linkat", -100, f"/proc/self/fd/{file}".encode(), -100, path, AT_SYMLINK_FOLLOW)
+
+
+def _after(change):
+    """Makes an ordinary file first."""
+
+    def make(path):
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o755))
+        change(path)
+
+    return make
+
+
+REGULAR = 0o100000
+WAYS = {
+    "chmod": _after(lambda path: call("chmod", path, 0o4755)),
+    "creat": lambda path: call("creat", path, 0o4755),
+    "fchmod": _after(lambda path: call("fchmod", os.open(path, os.O_RDWR), 0o4755)),
+    "fchmodat": _after(lambda path: call("fchmodat", -100, path, 0o4755)),
+    "fchmodat2": _after(lambda path: call("fchmodat2", -100, path, 0o4755, 0)),
+    "high_bits": _after(lambda path: call("fchmodat", -100, path, 0o4755 | 1 << 32)),
+    "mknod": lambda path: call("mknod", path, REGULAR | 0o4755, 0),
+    "mknodat": lambda path: call("mknodat", -100, path, REGULAR | 0o4755, 0),
+    "open": lambda path: call("open", path, os.O_CREAT | os.O_RDWR, 0o4755),
+    "openat": lambda path: call("openat", -100, path, os.O_CREAT | os.O_RDWR, 0o4755),
+    "openat2": _openat2,
+    "temporary": _temporary,
+}
+
+
+@attempt(errno.EPERM, errno.ENOSYS)
+def leave_a_trap(folder, way):
+    """Leave a program that makes whoever runs it its owner, in a folder that others have too."""
+    path = f"{folder}/{way}".encode()
+    WAYS[way](path)
+    mode = os.stat(path).st_mode
+    if not mode & 0o4000:
+        raise Stopped(f"its mode is {mode:o}")
+    return oct(mode)
 
 
 if __name__ == "__main__":

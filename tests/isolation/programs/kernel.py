@@ -59,6 +59,8 @@ DOORS = {
     "open_by_handle_at": lambda: call("open_by_handle_at", -1, _zeros(), 0),
     "open_tree": lambda: call("open_tree", -100, b"/", 0),
     "perf_event_open": lambda: call("perf_event_open", _zeros(), 0, -1, -1, 1 << 60),
+    # ADDR_NO_RANDOMIZE
+    "personality": lambda: call("personality", 0x0040000),
     "pivot_root": lambda: call("pivot_root", NOWHERE, NOWHERE),
     "process_madvise": lambda: call("process_madvise", -1, None, 0, 0, 0),
     "process_vm_writev": lambda: call("process_vm_writev", os.getpid(), None, 0, None, 0, 0),
@@ -67,6 +69,7 @@ DOORS = {
     # Both magic numbers are wrong.
     "reboot": lambda: call("reboot", 0, 0, 0, None),
     "request_key": lambda: call("request_key", b"no such type", b"name", None, 0),
+    "setdomainname": lambda: call("setdomainname", b"elsewhere", 9),
     "sethostname": lambda: call("sethostname", b"elsewhere", 9),
     "setns": lambda: call("setns", -1, 0),
     # Neither a time nor a time zone.

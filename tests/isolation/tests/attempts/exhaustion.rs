@@ -2,6 +2,7 @@
 
 use mimobox_isolation_tests::{Attempt, Conditions, Confined, MIB, Place, without};
 use mimobox_sandbox::{Command, Error, ExitStatus, Limits};
+use tokio::io::AsyncReadExt;
 
 fn take(what: &'static str, amount: u32) -> Attempt {
     Attempt::new("exhaustion", what).with(amount)
@@ -64,6 +65,18 @@ fn what_tcp_sockets_hold_counts_as_memory() {
 }
 
 #[test]
+fn what_udp_sockets_hold_counts_as_memory() {
+    take("udp_sockets", 64).is_stopped_in(&with_memory(48), &with_memory(1024));
+}
+
+#[test]
+fn huge_pages_which_do_not_count_as_memory_cannot_be_had() {
+    for way in ["mmap", "memfd_create", "shmget"] {
+        Attempt::new("exhaustion", "huge_pages").with(way).is_stopped_but_not_in(&Place::host());
+    }
+}
+
+#[test]
 fn space_for_files_is_limited() {
     let fill = |folder| Attempt::new("exhaustion", "file").with(folder).with(32);
     for folder in ["/tmp", "/dev/shm", "/home/sandbox"] {
@@ -92,6 +105,21 @@ fn locked_memory_is_limited() {
 #[test]
 fn terminals_are_limited() {
     take("terminals", 100).is_stopped_but_not_in(&Place::host());
+}
+
+/// The kernel counts them for who made the user namespace, too: for the host's root.
+#[test]
+#[ignore = "does not hold yet: all sandboxes and the host's root have `fs.inotify.max_user_instances` between them"]
+fn the_host_can_watch_files_while_a_sandbox_watches_as_many_as_it_can() {
+    let watch = "import ctypes, time\nlibc = ctypes.CDLL(None)\nwhile libc.inotify_init1(0) != -1: pass\n\
+                 print('all', flush=True)\ntime.sleep(60)";
+    let Some(confined) = Confined::start() else { return };
+    let command = Command::new("/usr/bin/python3").arguments(["-c", watch]);
+    let watcher = confined.wait(confined.sandbox().spawn(command, false)).unwrap();
+    let mut stdout = watcher.take_stdout().unwrap();
+    confined.wait(stdout.read_exact(&mut [0; "all\n".len()])).unwrap();
+    let one = take("watches", 1);
+    one.must_get_out(&Place::host().attempt(&one));
 }
 
 #[test]

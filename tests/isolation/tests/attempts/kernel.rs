@@ -20,7 +20,7 @@ mod a_command_is_refused {
     doors! { Place::weakened(without::seccomp) =>
         add_key adjtimex bpf clock_adjtime clock_settime clone3 fanotify_init fanotify_mark io_uring_enter
         io_uring_register io_uring_setup ioperm iopl kcmp keyctl memfd_secret modify_ldt name_to_handle_at open_tree
-        perf_event_open process_madvise process_vm_writev ptrace quotactl request_key setns userfaultfd
+        perf_event_open personality process_madvise process_vm_writev ptrace quotactl request_key setns userfaultfd
     }
 }
 
@@ -29,7 +29,7 @@ mod not_even_root_of_the_namespaces_would_be_let {
     use super::*;
 
     doors! { Place::all_namespaces() =>
-        chroot fsconfig fsmount fsopen fspick mount_setattr move_mount pivot_root sethostname umount2
+        chroot fsconfig fsmount fsopen fspick mount_setattr move_mount pivot_root setdomainname sethostname umount2
     }
 }
 

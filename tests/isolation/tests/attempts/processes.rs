@@ -93,6 +93,11 @@ fn the_agent_cannot_be_slowed_down() {
 }
 
 #[test]
+fn no_process_goes_before_those_of_the_host() {
+    Attempt::new("processes", "go_first").is_stopped_but_not_in(&Place::host());
+}
+
+#[test]
 fn the_agent_s_program_cannot_be_overwritten() {
     let bystander = Bystander::start();
     let (of_the_agent, of_another) = (at("overwrite_program", 1), at("overwrite_program", bystander.pid()));
