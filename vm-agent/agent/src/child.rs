@@ -30,6 +30,7 @@ use nix::unistd::{
 
 use crate::identity::Ids;
 use crate::spawn::Exec;
+use crate::terminal;
 
 /// The child's stack, kept from one to the next. Calls in here are a few deep and hold no buffers.
 pub(crate) struct Stack(Vec<u8>);
@@ -58,7 +59,7 @@ pub(crate) fn start(exec: &Exec<'_>, stack: &mut Stack) -> Result<Pid, SpawnFail
 }
 
 fn become_program(exec: &Exec<'_>) -> Result<Infallible, SpawnFailure> {
-    // A session of its own: no terminal, and the pid is the number of its process group.
+    // A session of its own: no terminal yet, and the pid is the number of its process group.
     setsid().map_err(failed)?;
     // The agent's own 0, 1 and 2 are always open, so that no stream is one of them and is lost here.
     let [input, output, error] = exec.streams;
@@ -66,6 +67,9 @@ fn become_program(exec: &Exec<'_>) -> Result<Infallible, SpawnFailure> {
     dup2_stdout(output).map_err(failed)?;
     dup2_stderr(error).map_err(failed)?;
     close_from(3).map_err(failed)?;
+    if exec.has_terminal {
+        terminal::take_control().map_err(failed)?;
+    }
     for (resource, value) in &exec.limits {
         match setrlimit(*resource, *value, *value) {
             // Not to be raised: the agent itself is under a lower limit, which then holds for the command too.
@@ -84,7 +88,7 @@ fn become_program(exec: &Exec<'_>) -> Result<Infallible, SpawnFailure> {
 }
 
 /// Becomes another user for good; the kernel drops all capabilities on the way from uid 0.
-fn switch(ids: Ids) -> Result<(), SpawnFailure> {
+pub(crate) fn switch(ids: Ids) -> Result<(), SpawnFailure> {
     let denied = |errno| match errno {
         // The user has no place in this user namespace.
         Errno::EINVAL | Errno::EPERM => SpawnFailure::PermissionDenied,
@@ -109,9 +113,14 @@ fn go_before_the_agent() -> Result<(), Errno> {
 }
 
 /// Closes every descriptor from `first` on.
-fn close_from(first: u32) -> Result<(), Errno> {
+pub(crate) fn close_from(first: u32) -> Result<(), Errno> {
+    close_range(first, u32::MAX)
+}
+
+/// Closes every descriptor from `first` to `last`.
+pub(crate) fn close_range(first: u32, last: u32) -> Result<(), Errno> {
     // SAFETY: takes numbers and touches no memory. The child's table is a copy, so the agent keeps its own.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     Errno::result(result).map(drop)
 }
 

@@ -9,8 +9,9 @@
 //! The host starts it with its end of the connection as descriptor 3. When that connection closes, the agent
 //! exits, and as it is pid 1 the kernel then kills whatever runs in the sandbox.
 //!
-//! One thread, no shared state: `server` waits for the connection and for ended children, `connection` speaks
-//! the protocol, `processes` knows what runs, `spawn` and `child` start it.
+//! One thread, no shared state: `server` waits for the connection, for ended children and for terminals, `connection` speaks
+//! the protocol, `processes` knows what runs. `spawn` and `child` start a command, on a `terminal` where one is asked for;
+//! `worker` starts a process that does an operation on `files`.
 
 #![deny(clippy::indexing_slicing)]
 #![allow(unsafe_code, reason = "takes over the descriptor that the host leaves")]
@@ -19,13 +20,18 @@ mod attributes;
 mod child;
 mod children;
 mod connection;
+mod event_source;
+mod files;
 mod identity;
 mod janitor;
 mod os;
 mod passwd;
 mod processes;
 mod server;
+mod session;
 mod spawn;
+mod terminal;
+mod worker;
 
 use std::ffi::OsStr;
 use std::fmt::Display;

@@ -1,29 +1,42 @@
 //! What runs at the host's request.
 //!
 //! ```text
-//!   start ──► Running ── leader ends ──► Ending: group killed ── group gone, or a second ──► Ended is said
+//!   start ──► Running ── leader ends ──► Ending: all killed ── all gone, or a second ──┬──► Ended is said
+//!                                                                                      │            ▲
+//!              with a terminal: Flushing: closed, the host is given the rest ◄─────────┘            │
+//!                                   └── taken, or nothing taken for a second ───────────────────────┘
 //! ```
 //!
-//! A process that left its group by setsid(2) or setpgid(2) is no longer part of it: it lives until the sandbox
-//! ends, and the agent only reaps it.
+//! What goes by a process's number is its process group, or on a terminal its session. A process that has left that, by
+//! setsid(2) or without a terminal by setpgid(2), is no longer part of it: it lives until the sandbox ends, and the agent
+//! only reaps it.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use mimobox_protocol::{Command, ExitStatus, Response, Signal, SignalFailure, SpawnFailure};
+use mimobox_protocol::{
+    Command, ExitStatus, FileOperation, Response, Signal, SignalFailure, SpawnFailure, TerminalSize,
+};
 use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollFlags};
 use nix::sys::signal::{self, killpg};
 use nix::unistd::Pid;
 
 use crate::children;
+use crate::event_source::TerminalEnd;
+use crate::files;
 use crate::identity::Identity;
+use crate::session;
 use crate::spawn::Spawner;
+use crate::terminal::Terminal;
+use crate::worker;
 
 /// Most processes at once that the host may ask for.
 const MAX_PROCESSES: usize = 1024;
 
 /// How long a killed group may take to be gone before its end is reported all the same. A member is reaped by
-/// its own parent, which may have left the group, may live, and may never do it.
+/// its own parent, which may have left the group, may live, and may never do it. As long may a host take nothing of what a
+/// terminal held last.
 const GROUP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Most children reaped before the connection gets its turn again: a fork storm must not keep the host waiting.
@@ -38,12 +51,22 @@ struct Process {
     id: u32,
     /// Leader of the process group, so that its pid is the group's number.
     leader: Pid,
+    terminal: Option<Terminal>,
     state: State,
 }
 
 enum State {
     Running,
-    Ending { status: ExitStatus, patience_ends: Instant },
+    Ending {
+        status: ExitStatus,
+        patience_ends: Instant,
+        /// Killed with the leader. Empty without a terminal, as the group can be asked for as a whole.
+        session: Vec<Pid>,
+    },
+    Flushing {
+        status: ExitStatus,
+        patience_ends: Instant,
+    },
 }
 
 /// Whether [`Processes::reap`] is done.
@@ -74,49 +97,115 @@ impl Processes {
             return Err(SpawnFailure::LimitReached);
         }
         let leader = self.spawner.spawn(command, &streams)?;
-        self.processes.push(Process { id, leader, state: State::Running });
+        self.processes.push(Process { id, leader, terminal: None, state: State::Running });
         Ok(())
     }
 
-    /// Signals a whole group, as long as its leader runs.
-    pub(crate) fn signal(&self, id: u32, signal: Signal) -> Result<(), SignalFailure> {
-        let process =
-            self.processes.iter().find(|process| process.id == id).ok_or(SignalFailure::NotFound)?;
-        match process.state {
-            // Not reaped, so the number still is this group's.
-            State::Running => match killpg(process.leader, number(signal)) {
-                Ok(()) => Ok(()),
-                Err(Errno::ESRCH) => Err(SignalFailure::NotFound),
-                Err(errno) => Err(SignalFailure::Failed(errno as i32)),
-            },
-            State::Ending { .. } => Err(SignalFailure::NotFound),
+    /// Starts a command on a terminal, between which and `pipes`, its input and output, [`Processes::pump`] then pumps.
+    pub(crate) fn open_terminal(
+        &mut self,
+        id: u32,
+        command: &Command,
+        size: TerminalSize,
+        pipes: Vec<OwnedFd>,
+        epoll: &Epoll,
+    ) -> Result<(), SpawnFailure> {
+        if self.processes.len() >= MAX_PROCESSES {
+            return Err(SpawnFailure::LimitReached);
         }
+        let pipes = pipes.try_into().map_err(|_| SpawnFailure::Failed(Errno::EBADF as i32))?;
+        let (leader, terminal) =
+            self.spawner.spawn_on_terminal(command, |owner| Terminal::open(id, owner, size, pipes, epoll))?;
+        self.processes.push(Process { id, leader, terminal: Some(terminal), state: State::Running });
+        Ok(())
+    }
+
+    /// Starts an operation on files, in a process of its own that runs as a command would.
+    pub(crate) fn start_file_operation(
+        &mut self,
+        id: u32,
+        operation: &FileOperation,
+        pipe: Option<OwnedFd>,
+    ) -> Result<(), SpawnFailure> {
+        if self.processes.len() >= MAX_PROCESSES {
+            return Err(SpawnFailure::LimitReached);
+        }
+        let ids = self.spawner.identity().resolve(None)?;
+        let leader = worker::start(ids, pipe, |pipe| files::perform(operation, pipe))?;
+        self.processes.push(Process { id, leader, terminal: None, state: State::Running });
+        Ok(())
+    }
+
+    /// Signals a whole group or session, as long as its leader runs.
+    pub(crate) fn signal(&mut self, id: u32, signal: Signal) -> Result<(), SignalFailure> {
+        let process = self.running(id)?;
+        let delivered = match &mut process.terminal {
+            None => killpg(process.leader, number(signal)),
+            Some(terminal) => signal_session(process.leader, terminal, signal),
+        };
+        delivered.map_err(not_signalled)
+    }
+
+    /// Changes the size of a terminal.
+    pub(crate) fn resize(&mut self, id: u32, size: TerminalSize) -> Result<(), SignalFailure> {
+        let terminal = self.running(id)?.terminal.as_ref().ok_or(SignalFailure::NotFound)?;
+        terminal.resize(size).map_err(not_signalled)
+    }
+
+    /// A process that is not reaped, so that its leader's number still is its own.
+    fn running(&mut self, id: u32) -> Result<&mut Process, SignalFailure> {
+        self.processes
+            .iter_mut()
+            .find(|process| process.id == id && process.is_running())
+            .ok_or(SignalFailure::NotFound)
+    }
+
+    /// Takes note of an event on one of a terminal's descriptors.
+    pub(crate) fn terminal_may_be_ready(&mut self, id: u32, end: TerminalEnd, events: EpollFlags) {
+        // An event may come after the end of what it is about.
+        let process = self.processes.iter_mut().find(|process| process.id == id);
+        if let Some(terminal) = process.and_then(|process| process.terminal.as_mut()) {
+            terminal.may_be_ready(end, events);
+        }
+    }
+
+    /// Gives each terminal a share of pumping; whether one may need another at once.
+    pub(crate) fn pump(&mut self) -> bool {
+        let mut busy = false;
+        for terminal in self.processes.iter_mut().filter_map(|process| process.terminal.as_mut()) {
+            busy |= terminal.pump();
+        }
+        busy
     }
 
     /// Reaps ended children, and kills what an ended leader left behind.
     pub(crate) fn reap(&mut self) -> Reaped {
         for _ in 0..REAPED_AT_ONCE {
             let Some(child) = children::peek() else { return Reaped::All };
-            let process = self.processes.iter_mut().find(|process| process.leader == child);
-            if process.is_some() {
-                // Before reaping: after it, the number could be another group's. One signal is enough, as the
-                // kernel lets no member fork while it is delivered.
-                let _ = killpg(child, signal::SIGKILL);
-            }
+            let process =
+                self.processes.iter_mut().find(|process| process.leader == child && process.is_running());
+            // Before reaping: after it, the number could be another group's or session's.
+            let session = process.as_ref().map(|process| process.kill_rest()).unwrap_or_default();
             let status = children::reap(child);
             if let Some(process) = process {
-                process.state = State::Ending { status, patience_ends: Instant::now() + GROUP_PATIENCE };
+                let patience_ends = Instant::now() + GROUP_PATIENCE;
+                process.state = State::Ending { status, patience_ends, session };
             }
         }
         Reaped::Some
     }
 
-    /// Takes out the processes whose groups are gone, and says so in responses.
-    pub(crate) fn conclude(&mut self) -> impl Iterator<Item = Response> + '_ {
-        self.processes.extract_if(.., |process| process.is_over()).filter_map(|process| match process.state {
-            State::Ending { status, .. } => Some(Response::Ended { id: process.id, status }),
-            State::Running => None,
-        })
+    /// Takes out the processes of which nothing is left, and says so in responses.
+    pub(crate) fn conclude(&mut self) -> Vec<Response> {
+        let mut ended = Vec::new();
+        self.processes.retain_mut(|process| match process.conclude() {
+            Some(status) => {
+                ended.push(Response::Ended { id: process.id, status });
+                false
+            }
+            None => true,
+        });
+        ended
     }
 
     /// When to call [`Processes::conclude`] at the latest, if nothing happens before.
@@ -124,7 +213,9 @@ impl Processes {
         self.processes
             .iter()
             .filter_map(|process| match process.state {
-                State::Ending { patience_ends, .. } => Some(patience_ends),
+                State::Ending { patience_ends, .. } | State::Flushing { patience_ends, .. } => {
+                    Some(patience_ends)
+                }
                 State::Running => None,
             })
             .min()
@@ -132,14 +223,74 @@ impl Processes {
 }
 
 impl Process {
-    fn is_over(&self) -> bool {
-        match self.state {
-            State::Running => false,
-            State::Ending { patience_ends, .. } => {
-                // The number may be another group's by now; then this one waits for its patience in vain.
-                killpg(self.leader, None) == Err(Errno::ESRCH) || Instant::now() >= patience_ends
-            }
+    fn is_running(&self) -> bool {
+        matches!(self.state, State::Running)
+    }
+
+    /// Kills what an ended leader left behind; which those are, if they cannot be asked for as a group.
+    fn kill_rest(&self) -> Vec<Pid> {
+        if self.terminal.is_some() {
+            return session::kill_all(self.leader);
         }
+        // One signal is enough, as the kernel lets no member fork while it is delivered.
+        let _ = killpg(self.leader, signal::SIGKILL);
+        Vec::new()
+    }
+
+    /// Goes on towards the end. How the leader ended, once there is nothing left to wait for.
+    fn conclude(&mut self) -> Option<ExitStatus> {
+        let now = Instant::now();
+        if let State::Ending { status, patience_ends, session } = &mut self.state {
+            session.retain(|member| session::has(self.leader, *member));
+            // The number may be another group's by now; then this one waits for its patience in vain.
+            let are_gone = session.is_empty() && killpg(self.leader, None) == Err(Errno::ESRCH);
+            if !are_gone && now < *patience_ends {
+                return None;
+            }
+            let status = *status;
+            let Some(terminal) = &mut self.terminal else { return Some(status) };
+            terminal.close();
+            self.state = State::Flushing { status, patience_ends: now + GROUP_PATIENCE };
+        }
+        let (State::Flushing { status, patience_ends }, Some(terminal)) =
+            (&mut self.state, &mut self.terminal)
+        else {
+            return None;
+        };
+        if terminal.flush() {
+            *patience_ends = now + GROUP_PATIENCE;
+        }
+        (terminal.is_flushed() || now >= *patience_ends).then_some(*status)
+    }
+}
+
+/// Delivers a signal to whom it means on a terminal.
+fn signal_session(leader: Pid, terminal: &mut Terminal, signal: Signal) -> Result<(), Errno> {
+    match signal {
+        Signal::Kill => drop(session::kill_all(leader)),
+        // A second time there is nothing left that the kernel could hang up.
+        Signal::HangUp if terminal.is_closed() => killpg(leader, signal::SIGHUP)?,
+        // The kernel sends it.
+        Signal::HangUp => terminal.close(),
+        // What keys would do: a shell that waits for a job does not take part.
+        Signal::Interrupt | Signal::Quit => {
+            killpg(terminal.foreground().unwrap_or(leader), number(signal))?;
+        }
+        Signal::User1 | Signal::User2 | Signal::Terminate => {
+            if let Some(group) = terminal.foreground().filter(|group| *group != leader) {
+                // It may be gone already.
+                let _ = killpg(group, number(signal));
+            }
+            killpg(leader, number(signal))?;
+        }
+    }
+    Ok(())
+}
+
+fn not_signalled(errno: Errno) -> SignalFailure {
+    match errno {
+        Errno::ESRCH => SignalFailure::NotFound,
+        errno => SignalFailure::Failed(errno as i32),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-use mimobox_protocol::{Request, Response, SignalFailure, SpawnFailure};
+use mimobox_protocol::{Request, Response, SpawnFailure};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{SIGCHLD, SigSet};
@@ -11,6 +11,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::attributes::{self, AttributeError};
 use crate::connection::{Connection, ConnectionError, Received};
+use crate::event_source::EventSource;
 use crate::identity::Identity;
 use crate::processes::{Processes, Reaped};
 
@@ -35,9 +36,8 @@ pub(crate) fn serve(socket: UnixStream, identity: Identity) -> Result<(), ServeE
     Server::new(socket, identity)?.run()
 }
 
-/// Which descriptor an event is about.
-const FROM_CONNECTION: u64 = 0;
-const FROM_CHILDREN: u64 = 1;
+/// Most events taken from the kernel at once.
+const EVENTS: usize = 32;
 
 struct Server {
     epoll: Epoll,
@@ -47,6 +47,8 @@ struct Server {
     children: SignalFd,
     processes: Processes,
     reaped: Reaped,
+    /// Whether a terminal may have more to pump at once.
+    busy: bool,
 }
 
 impl Server {
@@ -57,32 +59,45 @@ impl Server {
                 .map_err(ServeError::EventLoop)?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(ServeError::EventLoop)?;
         let interest = EpollFlags::EPOLLIN;
-        epoll.add(&connection, EpollEvent::new(interest, FROM_CONNECTION)).map_err(ServeError::EventLoop)?;
         epoll
-            .add(&children, EpollEvent::new(EpollFlags::EPOLLIN, FROM_CHILDREN))
+            .add(&connection, EpollEvent::new(interest, EventSource::Connection.into()))
+            .map_err(ServeError::EventLoop)?;
+        epoll
+            .add(&children, EpollEvent::new(EpollFlags::EPOLLIN, EventSource::Children.into()))
             .map_err(ServeError::EventLoop)?;
         let processes = Processes::new(identity);
-        Ok(Self { epoll, connection, interest, children, processes, reaped: Reaped::All })
+        Ok(Self { epoll, connection, interest, children, processes, reaped: Reaped::All, busy: false })
     }
 
     fn run(mut self) -> Result<(), ServeError> {
         loop {
-            let mut events = [EpollEvent::empty(); 2];
+            let mut events = [EpollEvent::empty(); EVENTS];
             let count = match self.epoll.wait(&mut events, self.patience()) {
                 Ok(count) => count,
                 Err(Errno::EINTR) => 0,
                 Err(errno) => return Err(ServeError::Wait(errno)),
             };
             for event in events.iter().take(count) {
-                if event.data() == FROM_CHILDREN {
-                    // Only says that there may be children to reap; one that is pending stands for many.
-                    let _ = self.children.read_signal();
-                    self.reaped = Reaped::Some;
-                } else if self.takes_requests() && self.connection.receive()? == Received::Closed {
-                    return Ok(());
+                match EventSource::from_data(event.data()) {
+                    Some(EventSource::Connection) if self.takes_requests() => {
+                        if self.connection.receive()? == Received::Closed {
+                            return Ok(());
+                        }
+                    }
+                    Some(EventSource::Children) => {
+                        // Only says that there may be children to reap; one that is pending stands for many.
+                        let _ = self.children.read_signal();
+                        self.reaped = Reaped::Some;
+                    }
+                    Some(EventSource::Terminal { id, end }) => {
+                        self.processes.terminal_may_be_ready(id, end, event.events());
+                    }
+                    Some(EventSource::Connection) | None => {}
                 }
             }
             self.answer_requests()?;
+            // Before the reaping: what a terminal shows shall not wait for its end.
+            self.busy = self.processes.pump();
             if self.reaped == Reaped::Some {
                 self.reaped = self.processes.reap();
             }
@@ -98,20 +113,34 @@ impl Server {
         while !self.connection.is_congested() {
             let Some((request, descriptors)) = self.connection.next_request()? else { break };
             let response = match request {
-                Request::Spawn { id, .. } if self.processes.knows(id) => {
+                Request::Spawn { id, .. }
+                | Request::OpenTerminal { id, .. }
+                | Request::File { id, .. }
+                | Request::Save { id }
+                | Request::Restore { id }
+                    if self.processes.knows(id) =>
+                {
                     return Err(ServeError::NumberInUse { id });
                 }
-                Request::Spawn { id, command, .. } => match self.processes.start(id, &command, descriptors) {
-                    Ok(()) => Response::Started { id },
-                    Err(failure) => Response::Refused { id, failure },
-                },
+                Request::Spawn { id, command, .. } => {
+                    started(id, self.processes.start(id, &command, descriptors))
+                }
+                Request::OpenTerminal { id, command, size } => {
+                    let opened = self.processes.open_terminal(id, &command, size, descriptors, &self.epoll);
+                    started(id, opened)
+                }
                 Request::Signal { id, process, signal } => {
                     Response::Signalled { id, delivered: self.processes.signal(process, signal) }
                 }
-                Request::Resize { id, .. } => {
-                    Response::Resized { id, resized: Err(SignalFailure::NotFound) }
+                Request::Resize { id, process, size } => {
+                    Response::Resized { id, resized: self.processes.resize(process, size) }
                 }
-                Request::OpenTerminal { id, .. } | Request::File { id, .. } | Request::Save { id } => {
+                Request::File { id, operation } => {
+                    let pipe = descriptors.into_iter().next();
+                    started(id, self.processes.start_file_operation(id, &operation, pipe))
+                }
+                // Will be workers that keep the agent's own identity.
+                Request::Save { id } | Request::Restore { id } => {
                     Response::Refused { id, failure: SpawnFailure::Failed(Errno::ENOSYS as i32) }
                 }
             };
@@ -132,7 +161,7 @@ impl Server {
         wanted.set(EpollFlags::EPOLLIN, self.takes_requests());
         wanted.set(EpollFlags::EPOLLOUT, self.connection.has_outgoing());
         if wanted != self.interest {
-            let mut event = EpollEvent::new(wanted, FROM_CONNECTION);
+            let mut event = EpollEvent::new(wanted, EventSource::Connection.into());
             self.epoll.modify(&self.connection, &mut event).map_err(ServeError::EventLoop)?;
             self.interest = wanted;
         }
@@ -141,12 +170,23 @@ impl Server {
 
     /// How long to wait for an event at most.
     fn patience(&self) -> EpollTimeout {
-        if self.reaped == Reaped::Some || (self.connection.has_unread() && !self.connection.is_congested()) {
+        if self.busy
+            || self.reaped == Reaped::Some
+            || (self.connection.has_unread() && !self.connection.is_congested())
+        {
             return EpollTimeout::ZERO;
         }
         let Some(end) = self.processes.patience_ends() else { return EpollTimeout::NONE };
         // Rounded up: a whole millisecond early would be a busy loop for its rest.
         let milliseconds = end.saturating_duration_since(Instant::now()).as_millis().saturating_add(1);
         EpollTimeout::try_from(milliseconds).unwrap_or(EpollTimeout::MAX)
+    }
+}
+
+/// The answer to a request that starts a process.
+fn started(id: u32, outcome: Result<(), SpawnFailure>) -> Response {
+    match outcome {
+        Ok(()) => Response::Started { id },
+        Err(failure) => Response::Refused { id, failure },
     }
 }

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::resource::Resource as KernelResource;
 use nix::sys::stat::Mode;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, Uid};
 
 use crate::child;
 use crate::identity::{Identity, Ids};
@@ -26,6 +26,8 @@ const MAX_FOLDERS: usize = 64;
 pub(crate) struct Exec<'a> {
     /// Standard input, output and error.
     pub(crate) streams: [BorrowedFd<'a>; 3],
+    /// Whether they are a terminal, to be the controlling one.
+    pub(crate) has_terminal: bool,
     pub(crate) limits: Vec<(KernelResource, u64)>,
     pub(crate) ids: Option<Ids>,
     pub(crate) directory: CString,
@@ -68,6 +70,10 @@ impl Spawner {
         Self { identity, null: None, stack: child::Stack::default() }
     }
 
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
     /// Starts `command` as the leader of a session of its own. `streams` are output and error, with input before
     /// them unless the command is to read `/dev/null`.
     pub(crate) fn spawn(&mut self, command: &Command, streams: &[OwnedFd]) -> Result<Pid, SpawnFailure> {
@@ -78,6 +84,19 @@ impl Spawner {
         };
         let exec = prepare(command, self.identity, streams)?;
         child::start(&exec, &mut self.stack)
+    }
+
+    /// Starts `command` as the leader of a session on a terminal of its own, which `open` makes for the command's user and
+    /// whose slave comes with it.
+    pub(crate) fn spawn_on_terminal<T>(
+        &mut self,
+        command: &Command,
+        open: impl FnOnce(Option<Uid>) -> Result<(T, OwnedFd), Errno>,
+    ) -> Result<(Pid, T), SpawnFailure> {
+        let owner = self.identity.resolve(command.user.as_deref())?.map(|ids| ids.uid);
+        let (terminal, slave) = open(owner).map_err(child::failed)?;
+        let exec = Exec { has_terminal: true, ..prepare(command, self.identity, [slave.as_fd(); 3])? };
+        Ok((child::start(&exec, &mut self.stack)?, terminal))
     }
 }
 
@@ -103,6 +122,7 @@ fn prepare<'a>(
     let path = environment.get("PATH").copied().unwrap_or(DEFAULT_PATH);
     Ok(Exec {
         streams,
+        has_terminal: false,
         limits: command.limits.iter().map(|limit| (resource(*limit), limit.value)).collect(),
         ids: identity.resolve(command.user.as_deref())?,
         directory: c_string(command.directory.as_str())?,

@@ -1,17 +1,16 @@
 //! The connection itself: how it ends, and a host that breaks the protocol.
 
-use std::io::{self, IoSlice, Read as _, Write as _};
-use std::mem::MaybeUninit;
+use std::io::{self, Write as _};
 use std::net::Shutdown;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use mimobox_agent_client::{ClientError, Disconnect, ExitStatus, SpawnError, Stdin};
-use mimobox_protocol::{Decoder, Hello, Request, Response, Signal, SignalFailure, SpawnFailure, encode};
+use mimobox_protocol::{Hello, Request, Response, Signal, SignalFailure, SpawnFailure, VERSION, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use crate::harness::{Agent, command, run};
+use crate::raw_host::RawHost;
 
 #[tokio::test]
 async fn closing_it_ends_the_agent() {
@@ -43,60 +42,6 @@ async fn when_the_agent_is_killed_everything_is_gone() {
     assert!(matches!(refused, Err(SpawnError::Client(ClientError::Gone))), "{refused:?}");
 }
 
-/// A host that says what it likes.
-struct RawHost {
-    stream: UnixStream,
-    decoder: Decoder,
-    unread: Vec<u8>,
-}
-
-impl RawHost {
-    fn start() -> (Agent, Self) {
-        let (agent, stream) = Agent::start();
-        (agent, Self { stream, decoder: Decoder::new(), unread: Vec::new() })
-    }
-
-    fn greeted() -> (Agent, Self) {
-        let (agent, mut host) = Self::start();
-        host.send(&Hello::OURS);
-        assert_eq!(host.receive::<Hello>(), Some(Hello::OURS));
-        (agent, host)
-    }
-
-    fn send<T: serde::Serialize>(&mut self, message: &T) {
-        self.stream.write_all(&encode(message).unwrap()).unwrap();
-    }
-
-    fn send_with<T: serde::Serialize>(&mut self, message: &T, descriptors: &[OwnedFd]) {
-        let bytes = encode(message).unwrap();
-        let descriptors: Vec<_> = descriptors.iter().map(|descriptor| descriptor.as_fd()).collect();
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(16))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
-        let sent = sendmsg(&self.stream, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL);
-        assert_eq!(sent, Ok(bytes.len()));
-    }
-
-    /// The next message, or none if the agent closed the connection.
-    fn receive<T: serde::de::DeserializeOwned>(&mut self) -> Option<T> {
-        loop {
-            let mut input = &self.unread[..];
-            let message = self.decoder.next(&mut input).unwrap();
-            self.unread = input.to_vec();
-            if message.is_some() {
-                return message;
-            }
-            let mut chunk = [0; 4096];
-            match self.stream.read(&mut chunk) {
-                Ok(0) => return None,
-                Ok(count) => self.unread.extend_from_slice(&chunk[..count]),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return None,
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
-}
-
 /// Asserts that the agent has had enough of this host, and ends without content.
 fn must_leave(mut agent: Agent, mut host: RawHost) {
     assert_eq!(agent.wait(), Some(1));
@@ -113,10 +58,17 @@ fn write_ends(count: usize) -> Vec<OwnedFd> {
 
 #[test]
 fn a_host_of_another_version_must_leave() {
-    for hello in [&b"mimo\x02"[..], b"mimo\x00", b"MIMO\x01", b"mimo", b"mimo\x01\x00"] {
+    let frame = |name: &[u8], version: &[u8]| [name, version].concat();
+    for hello in [
+        frame(b"mimo", &[VERSION + 1]),
+        frame(b"mimo", &[VERSION - 1]),
+        frame(b"MIMO", &[VERSION]),
+        frame(b"mimo", &[]),
+        frame(b"mimo", &[VERSION, 0]),
+    ] {
         let (agent, mut host) = RawHost::start();
         let mut frame = u32::try_from(hello.len()).unwrap().to_le_bytes().to_vec();
-        frame.extend_from_slice(hello);
+        frame.extend_from_slice(&hello);
         host.stream.write_all(&frame).unwrap();
         assert_eq!(host.receive::<Hello>(), Some(Hello::OURS));
         must_leave(agent, host);

@@ -40,6 +40,11 @@ impl Agent {
         (agent, Client::connect(stream, Options::default()).await.unwrap())
     }
 
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap().count()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
     }

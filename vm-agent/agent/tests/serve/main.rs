@@ -7,7 +7,11 @@
 mod commands;
 mod connection;
 mod endings;
+mod files;
 mod harness;
+mod raw_host;
 mod refusals;
 mod signals;
 mod streams;
+mod terminals;
+mod watches;

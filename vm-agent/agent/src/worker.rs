@@ -1,0 +1,94 @@
+//! Work that the agent does in a process of its own: a fork of itself that executes no program.
+//!
+//! `processes` starts one for each operation on files. It is signalled and ends like a command, and may be stuck, or killed
+//! for its memory, without harm to the agent. What it works with is hostile, so it holds nothing of the agent's but its
+//! memory: no connection, no other pipe, and on behalf of a command's user none of the agent's rights.
+
+#![allow(unsafe_code, reason = "fork is unsafe where other threads may hold locks; there are none")]
+
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
+
+use mimobox_protocol::{FileFailure, SpawnFailure};
+use nix::errno::Errno;
+use nix::sys::signal::{SIGPIPE, SIGXFSZ, SigSet, SigmaskHow, sigprocmask};
+use nix::unistd::{ForkResult, Pid, chdir, fork, setpgid};
+
+use crate::child;
+use crate::identity::Ids;
+
+/// The lowest number that is not a standard stream's.
+const FIRST: u32 = 3;
+
+/// Starts a process that does `work` with `pipe`, as another user or as the agent's own where `ids` is none, and ends with
+/// a code that says what came of it. It leads a process group.
+pub(crate) fn start(
+    ids: Option<Ids>,
+    pipe: Option<OwnedFd>,
+    work: impl FnOnce(Option<OwnedFd>) -> Result<(), FileFailure>,
+) -> Result<Pid, SpawnFailure> {
+    // SAFETY: the agent has one thread.
+    match unsafe { fork() }.map_err(child::failed)? {
+        ForkResult::Parent { child } => {
+            // The child does the same: whichever comes first, a signal to the group finds it from here on.
+            let _ = setpgid(child, child);
+            Ok(child)
+        }
+        ForkResult::Child => {
+            // Unwinding would lead back into the agent's own loop.
+            let outcome = catch_unwind(AssertUnwindSafe(|| run(ids, pipe, work)));
+            process::exit(code(outcome.unwrap_or(Err(FileFailure::Failed))))
+        }
+    }
+}
+
+fn run(
+    ids: Option<Ids>,
+    pipe: Option<OwnedFd>,
+    work: impl FnOnce(Option<OwnedFd>) -> Result<(), FileFailure>,
+) -> Result<(), FileFailure> {
+    prepare(ids, pipe.as_ref()).map_err(not_prepared)?;
+    let outcome = work(pipe);
+    if outcome == Err(FileFailure::Killed) {
+        // It has cleared up. Now the signal that was held back may come, and say so.
+        let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+    }
+    outcome
+}
+
+fn prepare(ids: Option<Ids>, pipe: Option<&OwnedFd>) -> Result<(), SpawnFailure> {
+    // Where the agent was faster the group is there already.
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    close_all_but(pipe).map_err(child::failed)?;
+    if let Some(ids) = ids {
+        child::switch(ids)?;
+    }
+    chdir("/").map_err(child::failed)?;
+    // All are blocked in the agent. A pipe without a reader and a file beyond the limit shall be errors.
+    let held_back = SigSet::from_iter([SIGPIPE, SIGXFSZ]);
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&held_back), None).map_err(child::failed)
+}
+
+/// The standard streams are the agent's own, and lead nowhere.
+fn close_all_but(kept: Option<&OwnedFd>) -> Result<(), Errno> {
+    let Some(kept) = kept.and_then(|kept| u32::try_from(kept.as_raw_fd()).ok()) else {
+        return child::close_from(FIRST);
+    };
+    if let Some(below) = kept.checked_sub(1).filter(|below| *below >= FIRST) {
+        child::close_range(FIRST, below)?;
+    }
+    child::close_from(kept.saturating_add(1))
+}
+
+fn not_prepared(failure: SpawnFailure) -> FileFailure {
+    match failure {
+        SpawnFailure::PermissionDenied => FileFailure::PermissionDenied,
+        SpawnFailure::LimitReached => FileFailure::LimitReached,
+        _ => FileFailure::Failed,
+    }
+}
+
+fn code(outcome: Result<(), FileFailure>) -> i32 {
+    outcome.map_or_else(|failure| i32::from(failure.code()), |()| 0)
+}
