@@ -17,7 +17,7 @@ use crate::convert;
 use crate::ctx::{Ctx, Host};
 use crate::flow::{Ending, Inflow, Items, Outflow, ending};
 
-use self::unfinished::Unfinished;
+use self::unfinished::{Unfinished, Wanted};
 
 impl Interface for &mut Ctx {}
 
@@ -48,21 +48,15 @@ impl HostWithStore<Ctx> for Host {
         let request = convert::write_file(path, options);
         let (feed, input) = oneshot::channel();
         data.pipe(&mut host, Inflow::starting(input))?;
-        // Goes with the future that the guest reads, which gives the operation up.
-        let (wanted, unwanted) = oneshot::channel::<()>();
+        let (want, wanted) = Wanted::new();
         let write = async move {
-            let (file, ended) = Unfinished::new(sandbox.write_file(request).await?, guest);
+            let (file, ended) = Unfinished::new(sandbox.write_file(request).await?, guest, wanted);
             // Nobody takes it where the guest has closed its stream already: then its end has come.
             let _ = feed.send(Box::pin(file) as _);
-            tokio::select! {
-                // A file whose end has come is wanted, even if the guest does not care to know that it is there.
-                biased;
-                file = ended => file.map_err(|_| Error::Gone)?.finish().await,
-                _ = unwanted => Err(Error::Gone),
-            }
+            ended.await.map_err(|_| Error::Gone)?.finish().await
         };
         answer(&mut host, write, move |_, ()| {
-            drop(wanted);
+            drop(want);
             Ok(())
         })
     }

@@ -4,9 +4,11 @@
 
 mod bad_input;
 mod cache;
+mod files;
 mod handmade;
 mod hostile;
 mod logging;
 mod operations;
 mod policies;
 mod stand;
+mod terminals;

@@ -1,15 +1,12 @@
 //! Sends so many MiB through `cat` and compares what comes back, byte for byte.
 
-use std::error::Error;
-
 use futures::future;
-use mimobox_guest::{ByteReader, ByteWriter, Sandbox, Stdin, println};
+use mimobox_guest::{ByteWriter, Sandbox, Stdin, println};
 
 use crate::Ended;
 use crate::arguments::Arguments;
-use crate::numbers::Numbers;
+use crate::numbers::{CHUNK, Numbers, compare};
 
-const CHUNK: usize = 64 * 1024;
 const CHUNKS_OF_A_MEBIBYTE: usize = 16;
 
 pub(crate) async fn run(mut arguments: Arguments) -> Ended {
@@ -35,20 +32,4 @@ async fn send(mut stdin: ByteWriter, chunks: usize) -> mimobox_guest::Result<()>
         stdin.write(numbers.bytes(CHUNK)).await?;
     }
     Ok(())
-}
-
-/// How many bytes came, if they are the right ones.
-async fn compare(mut stdout: ByteReader) -> Result<usize, Box<dyn Error>> {
-    let mut numbers = Numbers::new();
-    let (mut expected, mut received) = (Vec::new(), 0);
-    while let Some(bytes) = stdout.next().await? {
-        while expected.len() < bytes.len() {
-            expected.extend(numbers.bytes(CHUNK));
-        }
-        if expected.drain(..bytes.len()).ne(bytes.iter().copied()) {
-            return Err(format!("the {} bytes from {received} on are wrong", bytes.len()).into());
-        }
-        received += bytes.len();
-    }
-    Ok(received)
 }

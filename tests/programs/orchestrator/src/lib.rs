@@ -15,6 +15,12 @@ mod enforcement;
 mod events;
 mod execute;
 mod fail;
+mod file_abandon;
+mod file_bytes;
+mod file_drafts;
+mod file_errors;
+mod file_handles;
+mod files;
 mod handles;
 mod invalid;
 mod leak;
@@ -22,17 +28,23 @@ mod log;
 mod many;
 mod nothing;
 mod numbers;
+mod pass_on;
 mod pause;
 mod print_both;
 mod recurse;
+mod sessions;
 mod signal;
 mod sleep;
+mod small_files;
 mod spin;
+mod terminal;
 mod trap;
 mod twice;
 mod unread;
 mod unsupported;
 mod usage;
+mod watch;
+mod watch_flood;
 
 use std::error::Error;
 
@@ -58,23 +70,35 @@ async fn run(arguments: Vec<String>) -> Ended {
         "events" => events::run(arguments).await,
         "execute" => execute::run(arguments).await,
         "fail" => fail::run(),
+        "file-abandon" => file_abandon::run(arguments).await,
+        "file-bytes" => file_bytes::run(arguments).await,
+        "file-drafts" => file_drafts::run().await,
+        "file-errors" => file_errors::run().await,
+        "file-handles" => file_handles::run(arguments).await,
+        "files" => files::run().await,
         "handles" => handles::run(arguments).await,
         "invalid" => invalid::run().await,
         "leak" => leak::run(arguments).await,
         "log" => log::run(),
         "many" => many::run(arguments).await,
         "nothing" => nothing::run(),
+        "pass-on" => pass_on::run().await,
         "pause" => pause::run().await,
         "print-both" => print_both::run(),
         "recurse" => recurse::run(),
+        "sessions" => sessions::run(arguments).await,
         "signal" => signal::run().await,
         "sleep" => sleep::run(arguments).await,
+        "small-files" => small_files::run(arguments).await,
         "spin" => spin::run(),
+        "terminal" => terminal::run().await,
         "trap" => trap::run().await,
         "twice" => twice::run().await,
         "unread" => unread::run().await,
         "unsupported" => unsupported::run().await,
         "usage" => usage::run().await,
+        "watch" => watch::run().await,
+        "watch-flood" => watch_flood::run(arguments).await,
         _ => Err(format!("there is no behaviour {behaviour:?}").into()),
     }
 }

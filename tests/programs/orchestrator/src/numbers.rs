@@ -1,6 +1,13 @@
 //! Bytes that look random and are the same each time: George Marsaglia's xorshift, 64 bits (Journal of Statistical
 //! Software 8, 2003).
 
+use std::error::Error;
+
+use mimobox_guest::ByteReader;
+
+/// Bytes at once: a whole number of words.
+pub(crate) const CHUNK: usize = 64 * 1024;
+
 /// A source of such bytes; two of them give the same.
 pub(crate) struct Numbers(u64);
 
@@ -24,4 +31,20 @@ impl Numbers {
         self.0 ^= self.0 << 17;
         self.0
     }
+}
+
+/// How many bytes came, if they are the right ones.
+pub(crate) async fn compare(mut bytes: ByteReader) -> Result<usize, Box<dyn Error>> {
+    let mut numbers = Numbers::new();
+    let (mut expected, mut received) = (Vec::new(), 0);
+    while let Some(came) = bytes.next().await? {
+        while expected.len() < came.len() {
+            expected.extend(numbers.bytes(CHUNK));
+        }
+        if expected.drain(..came.len()).ne(came.iter().copied()) {
+            return Err(format!("the {} bytes from {received} on are wrong", came.len()).into());
+        }
+        received += came.len();
+    }
+    Ok(received)
 }
