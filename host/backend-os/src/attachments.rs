@@ -1,106 +1,129 @@
-//! What of the host's a sandbox gets mounted: its image, and the operator's volumes. The host clones them, since only it may
-//! clone its own mounts, and hands them over to the sandbox's users; the agent attaches them.
+//! What of the host's a sandbox gets mounted: its image, and the operator's volumes.
+//!
+//! Root's host clones them itself and hands them over to the sandbox's users; the agent attaches them. An ordinary user's host
+//! may clone nothing, so the agent clones its own copy of the host's mounts, and hands nothing over: the sandbox's default
+//! user is the caller then, and has what is hers.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use mimobox_confine::{
-    Access, Enforcement, IdRange, Mechanism, MountUsers, OwnershipError, Status, detach_mount, hand_over,
+    Access, Enforcement, IdMap, IdRange, Mechanism, MountUsers, OwnershipError, Status, detach_mount,
+    hand_over,
 };
 use mimobox_protocol::{SANDBOX_GID, SANDBOX_UID};
 use nix::sys::stat::fstat;
 
 use crate::config::Volume;
 use crate::error::CreateError;
+use crate::plan::Source;
+use crate::standing::Standing;
 
-/// A detached mount, and whose its files are to be in the sandbox.
+/// Something to attach, and whose its files are to be in the sandbox.
 #[derive(Debug)]
 pub(crate) struct Attachment {
     /// As the operator calls it.
     name: String,
-    mount: OwnedFd,
-    owners: Owners,
+    /// A detached mount, or a directory for the agent to clone a mount of.
+    handle: OwnedFd,
+    /// Where that directory is.
+    source: Option<Source>,
+    kind: Kind,
 }
 
-/// Whose the files of a mount are in the sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owners {
-    /// Whose they are on the host: nobody's.
-    Nobody,
-    /// As the image numbers them.
+enum Kind {
+    /// Its users are to be the sandbox's.
     Image,
-    /// The sandbox's default user's, as far as they are this user's and group's.
-    Volume { user: u32, group: u32 },
+    /// Its files stay whose they are: nobody's.
+    ReadOnlyVolume,
+    /// What belongs to this user and group, who own the directory, is to be the sandbox's default user's.
+    WritableVolume { user: u32, group: u32 },
 }
 
 impl Attachment {
     /// The root of an image, read-only.
-    pub(crate) fn image(name: &str, root: OwnedFd) -> Result<Self, CreateError> {
-        let mount = detach_mount(root.as_fd(), Access::ReadOnly, name).map_err(CreateError::CloneImage)?;
-        Ok(Self { name: name.to_owned(), mount, owners: Owners::Image })
+    pub(crate) fn image(name: &str, root: &OwnedFd, standing: &Standing) -> Result<Self, CreateError> {
+        Self::of(name, root.as_fd(), Access::ReadOnly, Kind::Image, standing)
     }
 
     /// A volume. Whoever owns its directory owns what the sandbox writes there.
-    pub(crate) fn volume(name: &str, volume: &Volume, read_only: bool) -> Result<Self, CreateError> {
-        let access = match (read_only, volume.access) {
-            (true, _) => Access::ReadOnly,
-            (false, Access::ReadWrite) => Access::ReadWrite,
-            (false, Access::ReadOnly) => return Err(CreateError::ReadOnlyVolume(name.to_owned())),
-        };
+    pub(crate) fn volume(
+        name: &str,
+        volume: &Volume,
+        read_only: bool,
+        standing: &Standing,
+    ) -> Result<Self, CreateError> {
         let directory = volume.directory.as_fd();
-        let owners = match access {
-            Access::ReadOnly => Owners::Nobody,
-            Access::ReadWrite => {
-                let status = fstat(directory).map_err(CreateError::LookAtVolume)?;
-                Owners::Volume { user: status.st_uid, group: status.st_gid }
-            }
+        if read_only {
+            return Self::of(name, directory, Access::ReadOnly, Kind::ReadOnlyVolume, standing);
+        }
+        if volume.access == Access::ReadOnly {
+            return Err(CreateError::ReadOnlyVolume(name.to_owned()));
+        }
+        let status = fstat(directory).map_err(CreateError::LookAtVolume)?;
+        let kind = Kind::WritableVolume { user: status.st_uid, group: status.st_gid };
+        Self::of(name, directory, Access::ReadWrite, kind, standing)
+    }
+
+    fn of(
+        name: &str,
+        directory: BorrowedFd<'_>,
+        access: Access,
+        kind: Kind,
+        standing: &Standing,
+    ) -> Result<Self, CreateError> {
+        let (handle, source) = if standing.clones_mounts() {
+            (detach_mount(directory, access, name).map_err(CreateError::CloneMount)?, None)
+        } else {
+            let failed = |source| CreateError::FindDirectory(name.to_owned(), source);
+            let path = path_of(directory).map_err(failed)?;
+            let handle = directory.try_clone_to_owned().map_err(failed)?;
+            (handle, Some(Source { path, writable: access == Access::ReadWrite }))
         };
-        let mount = detach_mount(directory, access, name).map_err(CreateError::CloneVolume)?;
-        Ok(Self { name: name.to_owned(), mount, owners })
+        Ok(Self { name: name.to_owned(), handle, source, kind })
     }
 
-    /// The mount, to be sent to the agent.
-    pub(crate) fn mount(&self) -> &OwnedFd {
-        &self.mount
+    /// What is sent to the agent.
+    pub(crate) fn handle(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
     }
 
-    /// Whom its files belong to, for a sandbox with the users `ids` whose agent is process `pid`.
-    fn users(&self, ids: IdRange, pid: i32) -> Result<Option<MountUsers>, OwnershipError> {
-        match self.owners {
-            Owners::Nobody => Ok(None),
-            Owners::Image => MountUsers::of_sandbox(pid).map(Some),
-            Owners::Volume { user, group } => {
-                let sandbox = (ids.base + SANDBOX_UID, ids.base + SANDBOX_GID);
-                MountUsers::exchanging((user, group), sandbox).map(Some)
-            }
+    /// Where the agent is to clone it, unless the host has.
+    pub(crate) fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
+    }
+
+    fn mechanism(&self) -> Mechanism {
+        match self.kind {
+            Kind::Image => Mechanism::RootFilesystem,
+            Kind::ReadOnlyVolume | Kind::WritableVolume { .. } => Mechanism::Volumes,
         }
     }
-}
 
-/// Hands all of them over, and says what came of it. Where a file system can't, its files stay nobody's: commands may then do
-/// with them what everybody may.
-pub(crate) fn hand_over_all(
-    attachments: &[Attachment],
-    ids: IdRange,
-    pid: i32,
-) -> Result<Vec<Enforcement>, OwnershipError> {
-    let mut lines = Vec::new();
-    for attachment in attachments {
-        let Some(users) = attachment.users(ids, pid)? else { continue };
-        let mechanism = match attachment.owners {
-            Owners::Image => Mechanism::RootFilesystem,
-            Owners::Nobody | Owners::Volume { .. } => Mechanism::Volumes,
-        };
-        let name = &attachment.name;
-        let handed = match attachment.owners {
-            Owners::Image => "the image's users are the sandbox's".to_owned(),
-            Owners::Nobody | Owners::Volume { .. } => {
-                format!("{name} is the sandbox user's as it is its owner's")
+    /// Hands it over to the sandbox's users; nothing to say where it stays whose it is. Where its file system can't, its files
+    /// are nobody's: commands may then do with them what everybody may.
+    fn hand_over(&self, ids: IdRange, pid: i32) -> Result<Option<Enforcement>, OwnershipError> {
+        let users = match self.kind {
+            Kind::ReadOnlyVolume => return Ok(None),
+            Kind::Image => MountUsers::of_sandbox(pid)?,
+            Kind::WritableVolume { user, group } => {
+                let sandbox = (ids.base + SANDBOX_UID, ids.base + SANDBOX_GID);
+                MountUsers::exchanging((user, group), sandbox)?
             }
         };
-        let line = match hand_over(attachment.mount.as_fd(), &users) {
-            Ok(()) => Enforcement::enforced(mechanism, handed),
+        let name = &self.name;
+        let line = match hand_over(self.handle(), &users) {
+            Ok(()) => {
+                let detail = match self.kind {
+                    Kind::Image => "the image's users are the sandbox's".to_owned(),
+                    _ => format!("{name} is the sandbox user's as it is its owner's"),
+                };
+                Enforcement::enforced(self.mechanism(), detail)
+            }
             Err(OwnershipError::Unsupported(errno)) => Enforcement::partial(
-                mechanism,
+                self.mechanism(),
                 format!(
                     "{name} is not id-mapped, so its files are nobody's in the sandbox ({})",
                     errno.desc()
@@ -108,7 +131,33 @@ pub(crate) fn hand_over_all(
             ),
             Err(error) => return Err(error),
         };
-        join(&mut lines, line);
+        Ok(Some(line))
+    }
+
+    /// What an ordinary user has of it.
+    fn as_it_is(&self) -> Enforcement {
+        let name = &self.name;
+        let detail = match self.kind {
+            Kind::Image => "the image's files belong to the sandbox's user, whoever packed them".to_owned(),
+            _ => format!("{name} is used by the sandbox's user as if by this host's"),
+        };
+        Enforcement::partial(self.mechanism(), detail)
+    }
+}
+
+/// Hands all of them over, and says what came of it.
+pub(crate) fn hand_over_all(
+    attachments: &[Attachment],
+    map: &IdMap,
+    pid: i32,
+) -> Result<Vec<Enforcement>, OwnershipError> {
+    let mut lines = Vec::new();
+    for attachment in attachments {
+        let line = match map {
+            IdMap::Range(ids) => attachment.hand_over(*ids, pid)?,
+            IdMap::Subordinates(..) | IdMap::Alone(..) => Some(attachment.as_it_is()),
+        };
+        line.into_iter().for_each(|line| join(&mut lines, line));
     }
     Ok(lines)
 }
@@ -124,4 +173,10 @@ pub(crate) fn join(lines: &mut Vec<Enforcement>, line: Enforcement) {
         }
         None => lines.push(line),
     }
+}
+
+/// Where an open directory is now. The agent looks whether it still is.
+fn path_of(directory: BorrowedFd<'_>) -> io::Result<String> {
+    let path = fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd()))?;
+    path.into_os_string().into_string().map_err(|_| io::ErrorKind::InvalidFilename.into())
 }

@@ -17,7 +17,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use crate::attachments::{Attachment, hand_over_all, join};
 use crate::error::{CreateError, DestroyError};
 use crate::janitor::Janitor;
-use crate::users::{UserRange, Users};
+use crate::standing::{Population, Standing};
 
 /// How long the agent may take over its plan. It takes a millisecond.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Workshop {
     pub(crate) program: Program,
-    pub(crate) users: Arc<Users>,
+    pub(crate) standing: Standing,
     pub(crate) tolerated: Tolerated,
     // In this order: what the groups leave behind when they are dropped the janitor removes.
     pub(crate) groups: HostGroups,
@@ -40,7 +40,7 @@ pub(crate) struct Enclosure {
     agent: Child,
     group: Arc<Group>,
     undone: bool,
-    _users: UserRange,
+    _users: Population,
     _workshop: Arc<Workshop>,
 }
 
@@ -77,11 +77,12 @@ impl Workshop {
     pub(crate) fn make(self: &Arc<Self>, order: &Order) -> Result<Ready, CreateError> {
         self.janitor.ensure(&self.program, &self.groups)?;
         let plan = channel::encode(&order.plan).map_err(CreateError::Plan)?;
-        let users = self.users.take().ok_or(CreateError::Users)?;
-        let ids = users.ids();
+        let users = self.standing.populate(!order.attachments.is_empty())?;
+        let map = users.map;
         let (mut ours, theirs) = UnixStream::pair().map_err(CreateError::SocketPair)?;
         let (group, mut enforcement) =
             self.groups.group(&order.name, order.limits, &self.tolerated).map_err(CreateError::Groups)?;
+        enforcement.push(users.line.clone());
         let group = EmptyGroup(Some(group));
         let visit = group.visit()?;
         let agent = self
@@ -95,8 +96,8 @@ impl Workshop {
         let mut enclosure =
             Enclosure { agent, group, undone: false, _users: users, _workshop: Arc::clone(self) };
         let pid = enclosure.agent.pid();
-        map_ids(pid, ids).map_err(CreateError::MapUsers)?;
-        let handed = hand_over_all(&order.attachments, ids, pid).map_err(CreateError::HandOver)?;
+        map_ids(pid, &map).map_err(CreateError::MapUsers)?;
+        let handed = hand_over_all(&order.attachments, &map, pid).map_err(CreateError::HandOver)?;
         send(&mut ours, &plan, &order.attachments)?;
         let report = receive(&mut ours)?;
         enclosure.agent.runs();
@@ -184,7 +185,7 @@ impl Drop for EmptyGroup {
 }
 
 fn send(to: &mut UnixStream, plan: &[u8], attachments: &[Attachment]) -> Result<(), CreateError> {
-    let descriptors: Vec<_> = attachments.iter().map(|attachment| attachment.mount().as_raw_fd()).collect();
+    let descriptors: Vec<_> = attachments.iter().map(|attachment| attachment.handle().as_raw_fd()).collect();
     let rights = [ControlMessage::ScmRights(&descriptors)];
     let control = if descriptors.is_empty() { [].as_slice() } else { rights.as_slice() };
     let sent = sendmsg::<()>(to.as_raw_fd(), &[IoSlice::new(plan)], control, MsgFlags::MSG_NOSIGNAL, None)

@@ -13,9 +13,14 @@ use nix::errno::Errno;
 /// A backend was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum NewBackendError {
-    /// Mapping users and limiting by cgroups takes root.
-    #[error("failed to start the OS backend: it must run as root")]
-    NotRoot,
+    /// This user, who is not root, can't make namespaces.
+    #[error("failed to start the OS backend: this user may not make user namespaces: {set}")]
+    NoNamespaces {
+        /// Which setting to change.
+        set: &'static str,
+        /// What the kernel said.
+        source: LaunchError,
+    },
     /// No room for one sandbox's users.
     #[error("failed to start the OS backend: no users are left from {0} on")]
     UserBase(u32),
@@ -54,12 +59,12 @@ pub(crate) enum CreateError {
     Target(String),
     #[error("failed to open the image {0}")]
     OpenImage(String, #[source] io::Error),
-    #[error("failed to clone the mount of the image")]
-    CloneImage(#[source] MountError),
     #[error("failed to look at a volume")]
     LookAtVolume(#[source] Errno),
-    #[error("failed to clone a volume")]
-    CloneVolume(#[source] MountError),
+    #[error("failed to clone a mount of the host")]
+    CloneMount(#[source] MountError),
+    #[error("failed to find out where the directory of {0} is")]
+    FindDirectory(String, #[source] io::Error),
     #[error("failed to find free users")]
     Users,
     #[error("failed to start the janitor")]

@@ -23,6 +23,7 @@ mod host_root;
 mod instance;
 mod janitor;
 mod plan;
+mod standing;
 mod supplies;
 mod users;
 

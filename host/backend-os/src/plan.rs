@@ -14,6 +14,8 @@ use crate::host_root::HostRoot;
 pub(crate) const HOST_IMAGE: &str = "host";
 
 const ROOT: Owner = Owner { user: 0, group: 0 };
+/// The group `tty`.
+const TERMINALS: u32 = 5;
 const SANDBOX: Owner = Owner { user: SANDBOX_UID, group: SANDBOX_GID };
 
 /// Memory pages that the plan's own files take from the root.
@@ -29,35 +31,53 @@ const HOST_NAME: &str = "sandbox";
 
 const HOSTS: &str = "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n";
 
+/// A directory of the host that the agent is to clone a mount of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) writable: bool,
+}
+
+/// What a plan depends on besides the grant.
+#[derive(Debug)]
+pub(crate) struct Site<'a> {
+    pub(crate) root: &'a HostRoot,
+    pub(crate) filters: Vec<Filter>,
+    /// What comes with the plan as a directory and not as a mount, by its place.
+    pub(crate) sources: Vec<(u16, Source)>,
+    /// Whether the sandbox has one user only, its default user, who is the agent's too.
+    pub(crate) alone: bool,
+    /// Which limits no cgroup holds.
+    pub(crate) uncontrolled: Uncontrolled,
+}
+
+/// Limits that are left to the kernel's limits of each process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Uncontrolled {
+    pub(crate) memory: bool,
+    pub(crate) processes: bool,
+}
+
 /// Writes the plan. Volumes come with it as descriptors, in the order of the grant's mounts, and after them the image, unless
 /// it is `host`.
-pub(crate) fn write(
-    grant: &SandboxGrant,
-    root: &HostRoot,
-    filters: Vec<Filter>,
-) -> Result<Plan, CreateError> {
-    let disk = disk(grant);
+pub(crate) fn write(grant: &SandboxGrant, site: Site<'_>) -> Result<Plan, CreateError> {
+    let Site { root, filters, sources, alone, uncontrolled } = site;
     let mounts = &grant.mounts;
-    let mut steps = vec![
-        Step::BecomeRoot,
-        Step::HostName(HOST_NAME.to_owned()),
-        Step::CgroupNamespace,
-        Step::Loopback,
-        Step::Root {
-            bytes: disk.saturating_add(OWN_BYTES),
-            inodes: (disk / 4096).clamp(FEWEST_INODES, MOST_INODES) + OWN_INODES,
-        },
-    ];
+    let clone =
+        |(descriptor, Source { path, writable })| Step::CloneMount { descriptor, source: path, writable };
+    let mut steps: Vec<_> = sources.into_iter().map(clone).collect();
+    steps.extend((!alone).then_some(Step::BecomeRoot));
+    steps.extend([Step::HostName(HOST_NAME.to_owned()), Step::CgroupNamespace, Step::Loopback, stage(grant)]);
     let rules = if grant.image == HOST_IMAGE {
         steps.extend(host_image::contents(root));
-        steps.extend(devices(root));
+        steps.extend(devices(root, alone));
         steps.push(Step::Processes(masks()));
         steps.extend(host_image::writable());
         steps.extend(volumes(mounts, |target, top| host_image::is_free(target, top, root))?);
         host_image::path_rules(root, mounts)
     } else {
         let image = u16::try_from(mounts.len()).unwrap_or(u16::MAX);
-        steps.extend(devices(root));
+        steps.extend(devices(root, alone));
         steps.push(Step::Processes(masks()));
         steps.extend(stored_image::contents(image));
         steps.extend(volumes(mounts, stored_image::is_free)?);
@@ -65,14 +85,32 @@ pub(crate) fn write(
     };
     steps.extend([
         Step::EnterRoot,
-        Step::ResourceLimits(resource_limits()),
+        Step::ResourceLimits(resource_limits(grant, uncontrolled)),
         Step::Capabilities,
         Step::NoNewPrivileges,
         Step::Landlock(rules),
         // Last: it forbids what the steps before need.
         Step::Seccomp(filters),
     ]);
+    if alone {
+        steps.iter_mut().for_each(own);
+    }
     Ok(Plan { steps })
+}
+
+/// Where there is one user, all is that user's; Landlock alone then keeps commands from what is the agent's.
+fn own(step: &mut Step) {
+    if let Step::Directory { owner, .. } | Step::Ensure { owner, .. } = step {
+        *owner = SANDBOX;
+    }
+}
+
+fn stage(grant: &SandboxGrant) -> Step {
+    let disk = disk(grant);
+    Step::Root {
+        bytes: disk.saturating_add(OWN_BYTES),
+        inodes: (disk / 4096).clamp(FEWEST_INODES, MOST_INODES) + OWN_INODES,
+    }
 }
 
 /// Bytes of the root. Files in it are memory, and count against that limit too: a disk that took all of it would leave none
@@ -81,11 +119,11 @@ fn disk(grant: &SandboxGrant) -> u64 {
     grant.limits.disk.min(grant.limits.memory / 4 * 3)
 }
 
-fn devices(root: &HostRoot) -> Vec<Step> {
+fn devices(root: &HostRoot, alone: bool) -> Vec<Step> {
     let mut steps = vec![directory("/dev", 0o755, ROOT)];
     steps.extend(root.devices.iter().map(|path| Step::Device { source: path.clone(), path: path.clone() }));
     steps.extend([
-        Step::Terminals,
+        Step::Terminals { group: if alone { SANDBOX_GID } else { TERMINALS } },
         link("/dev/ptmx", "pts/ptmx"),
         link("/dev/fd", "/proc/self/fd"),
         link("/dev/stdin", "/proc/self/fd/0"),
@@ -128,15 +166,18 @@ fn volumes(mounts: &[Mount], is_free: impl Fn(&str, &str) -> bool) -> Result<Vec
     Ok(steps)
 }
 
-fn resource_limits() -> Vec<ResourceLimit> {
-    vec![
+fn resource_limits(grant: &SandboxGrant, uncontrolled: Uncontrolled) -> Vec<ResourceLimit> {
+    let mut limits = vec![
         ResourceLimit::CoreSize(0),
         ResourceLimit::OpenFiles(4096),
         ResourceLimit::LockedMemory(8 * 1024 * 1024),
         ResourceLimit::MessageQueues(1024 * 1024),
         ResourceLimit::PendingSignals(1024),
         ResourceLimit::RealTimePriority(0),
-    ]
+    ];
+    limits.extend(uncontrolled.memory.then_some(ResourceLimit::Data(grant.limits.memory)));
+    limits.extend(uncontrolled.processes.then_some(ResourceLimit::Processes(grant.limits.processes.into())));
+    limits
 }
 
 fn directory(path: &str, mode: u32, owner: Owner) -> Step {

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use mimobox_confine::cgroup::{GroupLimits, Hierarchies, HostGroups};
+use mimobox_confine::cgroup::{Controller, GroupLimits, Hierarchies, HostGroups, Territory};
 use mimobox_confine::launch::Program;
 use mimobox_confine::{Filter, compile_filters, compile_volume_filters};
 use mimobox_sandbox::SandboxGrant;
-use nix::unistd::geteuid;
 
 use crate::attachments::Attachment;
 use crate::config::{BackendConfig, ImageRoots, Volume};
@@ -15,8 +14,8 @@ use crate::enclosure::{Order, Ready, Workshop};
 use crate::error::{CreateError, NewBackendError};
 use crate::host_root::HostRoot;
 use crate::janitor::Janitor;
-use crate::plan::{self, HOST_IMAGE};
-use crate::users::Users;
+use crate::plan::{self, HOST_IMAGE, Site, Uncontrolled};
+use crate::standing::Standing;
 
 /// All of it. Shared by the backend and the threads that make its sandboxes.
 #[derive(Debug)]
@@ -34,15 +33,12 @@ impl Supplies {
     /// Loads the agent, compiles the filters, looks at the machine, and makes this host's cgroups.
     pub(crate) fn gather(config: BackendConfig) -> Result<Self, NewBackendError> {
         let BackendConfig { agent, images, volumes, tolerated, user_base } = config;
-        if !geteuid().is_root() {
-            return Err(NewBackendError::NotRoot);
-        }
-        let users = Users::new(user_base, std::process::id()).ok_or(NewBackendError::UserBase(user_base))?;
+        let standing = Standing::find(user_base)?;
         let workshop = Workshop {
             program: Program::load(&agent)?,
-            users: Arc::new(users),
             tolerated,
-            groups: HostGroups::create(&Hierarchies::discover()?)?,
+            groups: HostGroups::create(&Hierarchies::discover()?, standing.territory())?,
+            standing,
             janitor: Janitor::default(),
         };
         Ok(Self {
@@ -62,14 +58,32 @@ impl Supplies {
 
     /// What a grant asks for, ready to be made.
     pub(crate) fn order(&self, name: String, grant: &SandboxGrant) -> Result<Order, CreateError> {
-        let plan = plan::write(grant, &self.root, self.filters(grant)?)?;
+        let Workshop { standing, groups, .. } = self.workshop.as_ref();
         let volumes = grant.mounts.iter().map(|mount| {
             let name = &mount.volume;
             let volume = self.volumes.get(name).ok_or_else(|| CreateError::Volume(name.clone()))?;
-            Attachment::volume(name, volume, mount.read_only)
+            Attachment::volume(name, volume, mount.read_only, standing)
         });
         let image = (grant.image != HOST_IMAGE).then(|| self.image(&grant.image));
-        let attachments = volumes.chain(image).collect::<Result<_, _>>()?;
+        let attachments = volumes.chain(image).collect::<Result<Vec<_>, _>>()?;
+        let sources = (0..)
+            .zip(&attachments)
+            .filter_map(|(place, attachment)| Some((place, attachment.source()?.clone())));
+        let uncontrolled = match standing.territory() {
+            Territory::Machine => Uncontrolled::default(),
+            Territory::Delegated => Uncontrolled {
+                memory: !groups.controls(Controller::Memory),
+                processes: !groups.controls(Controller::Processes),
+            },
+        };
+        let site = Site {
+            root: &self.root,
+            filters: self.filters(grant)?,
+            sources: sources.collect(),
+            alone: standing.is_alone(),
+            uncontrolled,
+        };
+        let plan = plan::write(grant, site)?;
         let limits = GroupLimits {
             memory: grant.limits.memory,
             processes: grant.limits.processes,
@@ -97,6 +111,7 @@ impl Supplies {
             None => Ok(None),
         };
         let root = opened.map_err(|source| CreateError::OpenImage(name.to_owned(), source))?;
-        Attachment::image(name, root.ok_or_else(|| CreateError::Image(name.to_owned()))?)
+        let root = root.ok_or_else(|| CreateError::Image(name.to_owned()))?;
+        Attachment::image(name, &root, &self.workshop.standing)
     }
 }

@@ -100,7 +100,17 @@ struct Site {
 impl Site {
     fn carry_out(&mut self, step: &Step) -> Result<Vec<Enforcement>, StepError> {
         let line = match step {
-            Step::BecomeRoot => namespaces::become_root()?,
+            Step::CloneMount { descriptor, source, writable } => {
+                let clone = mounts::clone_again(self.descriptor(*descriptor)?, source, *writable)?;
+                if let Some(place) = self.descriptors.get_mut(usize::from(*descriptor)) {
+                    *place = clone;
+                }
+                return Ok(Vec::new());
+            }
+            Step::BecomeRoot => {
+                namespaces::become_root()?;
+                return Ok(Vec::new());
+            }
             Step::HostName(name) => namespaces::set_host_name(name)?,
             Step::CgroupNamespace => namespaces::enter_cgroup_namespace()?,
             Step::Loopback => namespaces::raise_loopback()?,
@@ -116,7 +126,7 @@ impl Site {
                 return silent(mounts::attach_volume(self.descriptor(*descriptor)?, path));
             }
             Step::Processes(masks) => mounts::mount_processes(masks)?,
-            Step::Terminals => return silent(mounts::mount_terminals()),
+            Step::Terminals { group } => return silent(mounts::mount_terminals(*group)),
             Step::Image { descriptor } => {
                 let (line, upper) = image::enter_image(self.descriptor(*descriptor)?)?;
                 self.upper = Some(upper);

@@ -71,6 +71,15 @@ pub fn empty_bounding_set() -> Result<(), Errno> {
     Ok(())
 }
 
+/// Gives up the capabilities that changing to another user would take. For the agent, between clone and exec of a command
+/// that runs as the agent's own user. Makes system calls only.
+///
+/// # Errors
+/// Those of capset(2).
+pub fn give_up_capabilities() -> Result<(), Errno> {
+    sys::set_capabilities(CapabilitySets { permitted: 0, inheritable: 0 })
+}
+
 fn cut_bounding_to(kept: u64) -> Result<(), Errno> {
     for capability in 0..u64::BITS {
         if kept & (1 << capability) == 0 {

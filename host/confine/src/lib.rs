@@ -43,12 +43,12 @@ mod seccomp;
 mod sys;
 
 pub use apply::{Applied, Failure, Report, apply};
-pub use capabilities::{CapabilityError, empty_bounding_set};
+pub use capabilities::{CapabilityError, empty_bounding_set, give_up_capabilities};
 pub use enforcement::{Enforcement, Mechanism, Status};
 #[cfg(feature = "host")]
 pub use filters::{FilterError, compile as compile_filters, compile_for_volumes as compile_volume_filters};
 #[cfg(feature = "host")]
-pub use idmap::{IdMapError, IdRange, map_ids};
+pub use idmap::{Caller, IdMap, IdMapError, IdRange, Subordinates, map_ids};
 pub use landlock::{LandlockError, PathRights, PathRule};
 pub use mounts::MountError;
 #[cfg(feature = "host")]

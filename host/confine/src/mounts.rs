@@ -27,7 +27,6 @@ const STAGE: &str = "/proc";
 const EMPTY: &str = ".empty";
 
 const SHOWN: MountFlags = MountFlags::READ_ONLY.and(MountFlags::NO_SET_USER_ID).and(MountFlags::NO_DEVICES);
-#[cfg(feature = "host")]
 const VOLUME: MountFlags = MountFlags::NO_SET_USER_ID.and(MountFlags::NO_DEVICES);
 const DEVICE: MountFlags = MountFlags::NO_SET_USER_ID.and(MountFlags::NO_EXECUTE);
 
@@ -68,6 +67,9 @@ pub enum MountError {
     /// Something of the host could not be cloned.
     #[error("failed to clone the mount of {0}")]
     Clone(String, #[source] Errno),
+    /// Another directory is there than the host has opened.
+    #[error("failed to find the host's directory {0}: another has come in its place")]
+    Moved(String),
     /// A clone could not be made read-only.
     #[error("failed to restrict the mount of {0}")]
     Restrict(String, #[source] Errno),
@@ -147,7 +149,27 @@ pub(crate) fn show_device(source: &str, path: &str) -> Result<(), MountError> {
     attach(clone.as_fd(), path)
 }
 
-/// Attaches a mount that the host made with [`detach`], at a place that is made if it is missing.
+/// A detached mount of what is at `source`, which must be the directory that the host has opened.
+pub(crate) fn clone_again(
+    directory: BorrowedFd<'_>,
+    source: &str,
+    writable: bool,
+) -> Result<OwnedFd, MountError> {
+    let failed = |error| MountError::Clone(source.to_owned(), error);
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let found = open(source, flags, Mode::empty()).map_err(failed)?;
+    let (opened, now) = (fstat(directory).map_err(failed)?, fstat(&found).map_err(failed)?);
+    if (opened.st_dev, opened.st_ino) != (now.st_dev, now.st_ino) {
+        return Err(MountError::Moved(source.to_owned()));
+    }
+    let clone = clone_mount(found.as_fd(), c"").map_err(failed)?;
+    restrict_mount(clone.as_fd(), if writable { VOLUME } else { SHOWN })
+        .map_err(|error| MountError::Restrict(source.to_owned(), error))?;
+    Ok(clone)
+}
+
+/// Attaches a mount that the host made with [`detach`], or this process with [`clone_again`], at a place that is
+/// made if it is missing.
 pub(crate) fn attach_volume(volume: BorrowedFd<'_>, path: &str) -> Result<(), MountError> {
     let place = inside::open_directory(relative(path)?, Reach::Mounts)
         .map_err(|source| MountError::Directory(path.to_owned(), source))?;
@@ -179,12 +201,13 @@ pub(crate) fn mount_processes(masks: &Masks) -> Result<Enforcement, MountError> 
 }
 
 /// Mounts `/dev/pts`: no terminal of the host's is in it.
-pub(crate) fn mount_terminals() -> Result<(), MountError> {
+pub(crate) fn mount_terminals(group: u32) -> Result<(), MountError> {
     mkdir("dev/pts", Mode::from_bits_truncate(0o755)).map_err(MountError::Terminals)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     // All sandboxes of the machine have some 3,000 between them (`kernel.pty.max`): without `max` one could take them all.
-    let options = "newinstance,ptmxmode=0666,mode=0620,gid=5,max=64";
-    mount(Some("devpts"), "dev/pts", Some("devpts"), flags, Some(options)).map_err(MountError::Terminals)
+    let options = format!("newinstance,ptmxmode=0666,mode=0620,gid={group},max=64");
+    mount(Some("devpts"), "dev/pts", Some("devpts"), flags, Some(options.as_str()))
+        .map_err(MountError::Terminals)
 }
 
 /// Makes the new root the root and lets go of all of the host's mounts.

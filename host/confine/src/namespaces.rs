@@ -31,12 +31,11 @@ pub enum NamespaceError {
 }
 
 /// Becomes root of the own user namespace.
-pub(crate) fn become_root() -> Result<Enforcement, NamespaceError> {
+pub(crate) fn become_root() -> Result<(), NamespaceError> {
     let (user, group) = (Uid::from_raw(0), Gid::from_raw(0));
     setgroups(&[]).map_err(NamespaceError::Groups)?;
     setresgid(group, group, group).map_err(NamespaceError::Group)?;
-    setresuid(user, user, user).map_err(NamespaceError::User)?;
-    Ok(Enforcement::enforced(Mechanism::UserNamespace, "65536 users and groups that nobody else has"))
+    setresuid(user, user, user).map_err(NamespaceError::User)
 }
 
 /// Sets the host name.

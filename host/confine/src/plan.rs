@@ -48,6 +48,16 @@ pub struct Masks {
 /// One step. The order of variants is the wire format; host and agent are built together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
+    /// Replace a directory that came with the plan by a mount of it, from this process's own copy of the host's mounts: where
+    /// the host has no right to clone its own. Comes first, as the host's user, whom others' directories may let in.
+    CloneMount {
+        /// Its place among the descriptors, and then the mount's.
+        descriptor: u16,
+        /// Path of the host, at which that directory must still be.
+        source: String,
+        /// Whether it may be written to.
+        writable: bool,
+    },
     /// Become user and group 0 of the own user namespace, whose map the host has written by now.
     BecomeRoot,
     /// Set the host name.
@@ -111,7 +121,10 @@ pub enum Step {
     /// Mount `/proc` of the own pid namespace. After the devices: masks are made of `/dev/null`.
     Processes(Masks),
     /// Mount `/dev/pts`: terminals of its own.
-    Terminals,
+    Terminals {
+        /// Whose group they are, as the sandbox numbers it.
+        group: u32,
+    },
     /// Lay the image over the root so far, of which `/dev` and `/proc` stay. Later steps make what they make in there.
     Image {
         /// Place of the image's mount among the descriptors that came with the plan.
@@ -153,6 +166,7 @@ impl Step {
     /// What an error message calls it.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::CloneMount { .. } => "clone-mount",
             Self::BecomeRoot => "become-root",
             Self::HostName(_) => "host-name",
             Self::CgroupNamespace => "cgroup-namespace",
@@ -165,7 +179,7 @@ impl Step {
             Self::Device { .. } => "device",
             Self::Volume { .. } => "volume",
             Self::Processes(_) => "processes",
-            Self::Terminals => "terminals",
+            Self::Terminals { .. } => "terminals",
             Self::Image { .. } => "image",
             Self::Ensure { .. } => "ensure",
             Self::Replace { .. } => "replace",

@@ -11,12 +11,16 @@ use crate::enforcement::{Enforcement, Mechanism};
 pub enum ResourceLimit {
     /// Bytes of a core file.
     CoreSize(u64),
+    /// Bytes of private memory that one process can write to.
+    Data(u64),
     /// Bytes of locked memory.
     LockedMemory(u64),
     /// Bytes in POSIX message queues, of one user.
     MessageQueues(u64),
     /// Open descriptors of one process.
     OpenFiles(u64),
+    /// Processes and threads at once, of one user of the sandbox's.
+    Processes(u64),
     /// Signals that wait, of one user.
     PendingSignals(u64),
     /// Highest real-time priority.
@@ -39,9 +43,11 @@ pub(crate) fn set(limits: &[ResourceLimit]) -> Result<Enforcement, ResourceLimit
     for &limit in limits {
         let (resource, value) = match limit {
             ResourceLimit::CoreSize(value) => (Resource::RLIMIT_CORE, value),
+            ResourceLimit::Data(value) => (Resource::RLIMIT_DATA, value),
             ResourceLimit::LockedMemory(value) => (Resource::RLIMIT_MEMLOCK, value),
             ResourceLimit::MessageQueues(value) => (Resource::RLIMIT_MSGQUEUE, value),
             ResourceLimit::OpenFiles(value) => (Resource::RLIMIT_NOFILE, value),
+            ResourceLimit::Processes(value) => (Resource::RLIMIT_NPROC, value),
             ResourceLimit::PendingSignals(value) => (Resource::RLIMIT_SIGPENDING, value),
             ResourceLimit::RealTimePriority(value) => (Resource::RLIMIT_RTPRIO, value),
         };

@@ -15,7 +15,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::ffi::CStr;
 
-use mimobox_confine::empty_bounding_set;
+use mimobox_confine::{empty_bounding_set, give_up_capabilities};
 use mimobox_protocol::SpawnFailure;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -25,7 +25,7 @@ use nix::sys::resource::setrlimit;
 use nix::sys::signal::{SIGCHLD, SigSet, SigmaskHow, sigprocmask};
 use nix::sys::stat::{Mode, SFlag, stat};
 use nix::unistd::{
-    Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid, write,
+    Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid, write,
 };
 
 use crate::identity::Ids;
@@ -94,6 +94,9 @@ pub(crate) fn switch(ids: Ids) -> Result<(), SpawnFailure> {
         Errno::EINVAL | Errno::EPERM => SpawnFailure::PermissionDenied,
         errno => failed(errno),
     };
+    if ids.uid == Uid::current() {
+        return stay().map_err(failed);
+    }
     go_before_the_agent().map_err(failed)?;
     // First, as it takes one of the capabilities that go. Beside no_new_privs it is a second lock on the same door.
     empty_bounding_set().map_err(failed)?;
@@ -102,6 +105,13 @@ pub(crate) fn switch(ids: Ids) -> Result<(), SpawnFailure> {
     setresuid(ids.uid, ids.uid, ids.uid).map_err(denied)?;
     // The switch sets this by fs.suid_dumpable, and this memory still is the agent's. execve(2) sets it anew.
     prctl::set_dumpable(false).map_err(failed)
+}
+
+/// Gives up what a change of users would take. The agent's own `/proc/self` is nobody's to write to where its sandbox has no
+/// root, so its user can't go before it when memory is short.
+fn stay() -> Result<(), Errno> {
+    empty_bounding_set()?;
+    give_up_capabilities()
 }
 
 /// Where memory is short the kernel ends the largest process, and files in memory are nobody's: among small ones it could

@@ -46,7 +46,7 @@ pub(crate) fn start(mut socket: &UnixStream) -> Result<Identity, StartError> {
     let Applied { report, .. } = apply(&plan, mounts);
     socket.write_all(&channel::encode(&report)?).map_err(StartError::Report)?;
     match report.failure {
-        None => Ok(Identity::Sandbox),
+        None => Ok(Identity::in_sandbox()),
         Some(failure) => Err(StartError::Failed(failure)),
     }
 }

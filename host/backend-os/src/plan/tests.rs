@@ -27,12 +27,17 @@ fn host_root() -> HostRoot {
     }
 }
 
+fn site(root: &HostRoot) -> Site<'_> {
+    let (sources, uncontrolled) = (Vec::new(), Uncontrolled::default());
+    Site { root, filters: Vec::new(), sources, alone: false, uncontrolled }
+}
+
 fn volume(target: &str, read_only: bool) -> Mount {
     Mount { volume: "data".into(), target: target.into(), read_only }
 }
 
 fn steps(mounts: Vec<Mount>) -> Vec<Step> {
-    write(&grant(mounts), &host_root(), Vec::new()).unwrap().steps
+    write(&grant(mounts), site(&host_root())).unwrap().steps
 }
 
 fn place(steps: &[Step], name: &str) -> usize {
@@ -83,7 +88,7 @@ fn the_root_takes_the_disk_limit_and_little_more() {
 fn a_disk_larger_than_the_memory_leaves_memory_for_programs() {
     let mut grant = grant(vec![]);
     grant.limits.disk = u64::MAX;
-    let plan = write(&grant, &host_root(), Vec::new()).unwrap();
+    let plan = write(&grant, site(&host_root())).unwrap();
     let Step::Root { bytes, .. } = plan.steps[place(&plan.steps, "root")] else { panic!("no root") };
     assert!((48 * MIB..49 * MIB).contains(&bytes));
 }
@@ -92,7 +97,7 @@ fn a_disk_larger_than_the_memory_leaves_memory_for_programs() {
 fn huge_limits_neither_overflow_nor_become_unlimited() {
     let mut grant = grant(vec![]);
     (grant.limits.disk, grant.limits.memory) = (u64::MAX, u64::MAX);
-    let plan = write(&grant, &host_root(), Vec::new()).unwrap();
+    let plan = write(&grant, site(&host_root())).unwrap();
     let Step::Root { bytes, inodes } = plan.steps[place(&plan.steps, "root")] else { panic!("no root") };
     assert!(bytes > u64::MAX / 2);
     assert!(inodes < 2 * MOST_INODES);
@@ -150,17 +155,17 @@ fn a_volume_cannot_hide_what_the_sandbox_is_made_of() {
         "/a//b",
         "/a/",
     ] {
-        let refused = write(&grant(vec![volume(target, true)]), &host_root(), Vec::new());
+        let refused = write(&grant(vec![volume(target, true)]), site(&host_root()));
         assert!(matches!(refused, Err(CreateError::Target(_))), "{target}");
     }
     for target in ["/data", "/data/deep/down", "/home/sandbox/input", "/tmp/x"] {
-        write(&grant(vec![volume(target, true)]), &host_root(), Vec::new()).unwrap();
+        write(&grant(vec![volume(target, true)]), site(&host_root())).unwrap();
     }
 }
 
 fn of_image(mounts: Vec<Mount>) -> Vec<Step> {
     let grant = SandboxGrant { image: "debian".into(), ..grant(mounts) };
-    write(&grant, &host_root(), Vec::new()).unwrap().steps
+    write(&grant, site(&host_root())).unwrap().steps
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A manager over the OS backend, with no policy and an audit log that forgets.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -21,12 +22,12 @@ const LIMITS: GrantedLimits = GrantedLimits { memory: 256 * MIB, cpu: 2000, proc
 
 /// Why there can be no sandboxes here, if so. With `CI` or `MIMOBOX_REQUIRE=os` that is a failure: a test that goes quietly
 /// green proves nothing.
-pub(crate) fn agent() -> Option<Vec<u8>> {
+pub(crate) fn agent() -> Option<OsString> {
     let agent = std::env::var_os("MIMOBOX_AGENT");
     let lacking = match &agent {
         _ if !nix::unistd::geteuid().is_root() => "this user is not root",
         None => "MIMOBOX_AGENT does not name a static agent",
-        Some(path) => return Some(std::fs::read(path).unwrap()),
+        Some(_) => return agent,
     };
     let required =
         std::env::var("MIMOBOX_REQUIRE").is_ok_and(|needs| needs.split(',').any(|need| need == "os"));
@@ -54,9 +55,9 @@ pub(crate) fn with_image<F: Future<Output = ()>>(
     volumes: BTreeMap<String, Volume>,
     test: impl FnOnce(Host) -> F,
 ) {
-    let image = OneImage(root.to_owned());
+    let image = one_image(root);
     with_config(test, |config| {
-        config.images = Some(Arc::new(image));
+        config.images = Some(image);
         config.volumes = volumes;
     });
 }
@@ -65,11 +66,30 @@ fn with_config<F: Future<Output = ()>>(
     test: impl FnOnce(Host) -> F,
     configure: impl FnOnce(&mut BackendConfig),
 ) {
-    let Some(agent) = agent() else { return };
+    if agent().is_some() {
+        run_test(configure, test);
+    }
+}
+
+/// Runs a test as whoever this is.
+pub(crate) fn run_test<F: Future<Output = ()>>(
+    configure: impl FnOnce(&mut BackendConfig),
+    test: impl FnOnce(Host) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let mut config = BackendConfig::new(agent);
+    let mut config = config();
     configure(&mut config);
     runtime.block_on(async { test(Host::new(config)).await });
+}
+
+/// A backend's configuration with the agent and nothing else.
+pub(crate) fn config() -> BackendConfig {
+    BackendConfig::new(std::fs::read(std::env::var_os("MIMOBOX_AGENT").unwrap()).unwrap())
+}
+
+/// A store with one image, by the name `test`.
+pub(crate) fn one_image(root: &Path) -> Arc<dyn ImageRoots> {
+    Arc::new(OneImage(root.to_owned()))
 }
 
 /// An image by the name `test`.

@@ -14,6 +14,8 @@ mod images;
 mod isolation;
 mod lifecycle;
 mod limits;
+mod ordinary;
 mod programs;
 mod root;
+mod unprivileged;
 mod volumes;

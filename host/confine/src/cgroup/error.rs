@@ -98,7 +98,7 @@ pub enum CgroupError {
         /// Why.
         source: io::Error,
     },
-    /// Nothing on this machine can do it.
-    #[error("failed to find a control group hierarchy with {0}")]
+    /// No control group of ours can do it; names the operation.
+    #[error("failed to find a control group for `{0}`")]
     NoController(&'static str),
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::control::ControlFiles;
 use super::error::CgroupError;
 use super::hierarchies::{Controller, Version};
-use super::host_groups::Level;
+use super::host_groups::{Level, Territory};
 use super::visit::Visit;
 use super::{GroupLimits, Tolerated, cpu, freezer, memory, processes};
 use crate::enforcement::{Enforcement, Mechanism};
@@ -23,6 +23,28 @@ pub struct Usage {
     pub memory_peak: u64,
     /// Processes and threads now.
     pub processes: u64,
+}
+
+/// What is done about a limit that no group can hold.
+#[derive(Debug)]
+pub(super) struct Lacking<'a> {
+    pub(super) territory: Territory,
+    /// Mechanisms that may be missing.
+    pub(super) tolerated: &'a Tolerated,
+}
+
+impl Lacking<'_> {
+    fn settle(&self, mechanism: Mechanism, why: String) -> Result<Enforcement, CgroupError> {
+        let instead = match (self.territory, mechanism) {
+            (Territory::Delegated, Mechanism::MemoryLimit) => {
+                "for each process, not for all of them together"
+            }
+            (Territory::Delegated, Mechanism::ProcessesLimit) => "for each user of the sandbox",
+            _ if self.tolerated.contains(&mechanism) => return Ok(Enforcement::absent(mechanism, why)),
+            _ => return Err(CgroupError::Unenforceable { mechanism, why }),
+        };
+        Ok(Enforcement::partial(mechanism, format!("{instead}: {why}")))
+    }
 }
 
 /// The groups of one sandbox. Dropping it removes nothing: [`Group::remove`] does, once they are empty.
@@ -44,10 +66,10 @@ impl Group {
         levels: &[Arc<Level>],
         name: &str,
         limits: GroupLimits,
-        tolerated: &Tolerated,
+        lacking: &Lacking<'_>,
     ) -> Result<(Self, Vec<Enforcement>), CgroupError> {
         let mut group = Self { name: name.to_owned(), parts: Vec::with_capacity(levels.len()) };
-        let made = group.fill(levels).and_then(|()| group.limit(limits, tolerated));
+        let made = group.fill(levels).and_then(|()| group.limit(limits, lacking));
         match made {
             Ok(lines) => Ok((group, lines)),
             Err(error) => {
@@ -69,20 +91,20 @@ impl Group {
         Ok(())
     }
 
-    fn limit(&self, limits: GroupLimits, tolerated: &Tolerated) -> Result<Vec<Enforcement>, CgroupError> {
+    fn limit(&self, limits: GroupLimits, lacking: &Lacking<'_>) -> Result<Vec<Enforcement>, CgroupError> {
         let enforce =
             |mechanism, controller, set: &dyn Fn(&ControlFiles) -> Result<Enforcement, CgroupError>| {
-                let why = match self.with(controller).map(set) {
-                    Some(Ok(line)) => return Ok(line),
-                    Some(Err(error)) => format!("{error}"),
-                    None => {
-                        format!("no control group hierarchy has the controller {} for us", controller.name())
+                match self.with(controller).map(set) {
+                    Some(Ok(line)) => Ok(line),
+                    Some(Err(error)) if lacking.tolerated.contains(&mechanism) => {
+                        Ok(Enforcement::absent(mechanism, error.to_string()))
                     }
-                };
-                if tolerated.contains(&mechanism) {
-                    Ok(Enforcement::absent(mechanism, why))
-                } else {
-                    Err(CgroupError::Unenforceable { mechanism, why })
+                    Some(Err(error)) => Err(CgroupError::Unenforceable { mechanism, why: error.to_string() }),
+                    None => {
+                        let name = controller.name();
+                        lacking
+                            .settle(mechanism, format!("no control group of ours has the controller {name}"))
+                    }
                 }
             };
         Ok(vec![
@@ -126,8 +148,11 @@ impl Group {
     /// What all processes of the group use; zero where there is no controller to count it.
     ///
     /// # Errors
-    /// `Read`, `Understand`.
+    /// `NoController` where there is no group at all; `Read`, `Understand`.
     pub fn usage(&self) -> Result<Usage, CgroupError> {
+        if self.parts.is_empty() {
+            return Err(CgroupError::NoController("usage"));
+        }
         let mut usage = Usage::default();
         if let Some(files) = self.with(Controller::Accounting) {
             usage.cpu_time = cpu::used(files)?;
@@ -184,7 +209,7 @@ impl Group {
     }
 
     fn freezer(&self) -> Result<&ControlFiles, CgroupError> {
-        self.with(Controller::Freezer).ok_or(CgroupError::NoController("a freezer"))
+        self.with(Controller::Freezer).ok_or(CgroupError::NoController("pause"))
     }
 
     fn with(&self, controller: Controller) -> Option<&ControlFiles> {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -17,10 +17,11 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use nix::fcntl::{Flock, FlockArg, OFlag, openat};
 use nix::sys::stat::Mode;
+use nix::unistd::{AccessFlags, access};
 
 use super::control::ControlFiles;
 use super::error::CgroupError;
-use super::group::Group;
+use super::group::{Group, Lacking};
 use super::hierarchies::{Controller, Hierarchies, Hierarchy, Version};
 use super::{GroupLimits, Tolerated};
 use crate::enforcement::Enforcement;
@@ -33,10 +34,21 @@ const OURS: &str = "mimobox";
 const PAUSE: Duration = Duration::from_millis(1);
 const REMOVALS: u32 = 1000;
 
+/// Where a host may make groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Territory {
+    /// In every hierarchy: it is root.
+    Machine,
+    /// Beside its own group of version 2, where that was delegated to its user: cgroups(7). Where it was not, memory and
+    /// processes are limited by what the kernel holds of each process or user, and the report says so.
+    Delegated,
+}
+
 /// One directory in each hierarchy, for as long as the host runs.
 #[derive(Debug)]
 pub struct HostGroups {
     levels: Vec<Arc<Level>>,
+    territory: Territory,
 }
 
 /// The host's directory in one hierarchy.
@@ -57,16 +69,27 @@ impl HostGroups {
     ///
     /// # Errors
     /// `Open`, `Create`, `Lock`.
-    pub fn create(hierarchies: &Hierarchies) -> Result<Self, CgroupError> {
+    pub fn create(hierarchies: &Hierarchies, territory: Territory) -> Result<Self, CgroupError> {
         // More than one in a process are told apart.
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{number}", Owner::this_process());
-        let mut host = Self { levels: Vec::new() };
+        let mut host = Self { levels: Vec::new(), territory };
         for hierarchy in needed(hierarchies) {
-            host.levels.push(Arc::new(Level::create(hierarchy, &name)?));
+            let base = match territory {
+                Territory::Machine => Some(PathBuf::new()),
+                Territory::Delegated => delegated(hierarchy),
+            };
+            if let Some(base) = base {
+                host.levels.push(Arc::new(Level::create(hierarchy, &base, &name)?));
+            }
         }
         Ok(host)
+    }
+
+    /// Whether groups made here can do that.
+    pub fn controls(&self, controller: Controller) -> bool {
+        self.levels.iter().any(|level| level.controls(controller))
     }
 
     /// The directories, for a janitor.
@@ -84,7 +107,7 @@ impl HostGroups {
         limits: GroupLimits,
         tolerated: &Tolerated,
     ) -> Result<(Group, Vec<Enforcement>), CgroupError> {
-        Group::create(&self.levels, name, limits, tolerated)
+        Group::create(&self.levels, name, limits, &Lacking { territory: self.territory, tolerated })
     }
 }
 
@@ -102,7 +125,19 @@ fn home(hierarchy: &Hierarchy) -> io::Result<PathBuf> {
     let groups = fs::read_to_string("/proc/self/cgroup")?;
     let path = groups.lines().find_map(|line| hierarchy.home_in(line)).unwrap_or("/");
     let inside = path.trim_start_matches('/');
-    Ok(if inside.is_empty() { ".".into() } else { inside.into() })
+    Ok(inside.into())
+}
+
+/// The group that the host's own is in, if this user may make groups there and move processes into them.
+fn delegated(hierarchy: &Hierarchy) -> Option<PathBuf> {
+    if hierarchy.version == Version::One {
+        return None;
+    }
+    let base = home(hierarchy).ok()?.parent()?.to_owned();
+    let at = hierarchy.root.join(&base);
+    let writable = |path: PathBuf| access(&path, AccessFlags::W_OK).is_ok();
+    let files = ["cgroup.procs", "cgroup.subtree_control"].map(|file| at.join(file));
+    (writable(at) && files.into_iter().all(writable)).then_some(base)
 }
 
 /// Version 2 wherever there is one, since it freezes, kills and counts processor time; version 1 for what is only there.
@@ -121,14 +156,16 @@ fn needed(hierarchies: &Hierarchies) -> Vec<&Hierarchy> {
 }
 
 impl Level {
-    fn create(hierarchy: &Hierarchy, name: &str) -> Result<Self, CgroupError> {
-        let shown = || hierarchy.root.display().to_string();
+    /// Makes it below `base`, a group of the hierarchy's; empty for the hierarchy's root.
+    fn create(hierarchy: &Hierarchy, base: &Path, name: &str) -> Result<Self, CgroupError> {
+        let base = hierarchy.root.join(base);
+        let shown = || base.display().to_string();
         let opened = |source| CgroupError::Open { path: shown(), source };
         let made = |source| CgroupError::Create { name: name.to_owned(), hierarchy: shown(), source };
-        let root = Dir::open_ambient_dir(&hierarchy.root, ambient_authority()).map_err(opened)?;
+        let root = Dir::open_ambient_dir(&base, ambient_authority()).map_err(opened)?;
         make_directory(&root, OURS).map_err(made)?;
         let ours = root.open_dir(OURS).map_err(made)?;
-        sweep(&ours, &hierarchy.root.join(OURS));
+        sweep(&ours, &base.join(OURS));
         ours.create_dir(name).map_err(made)?;
         let directory = ours.open_dir(name).map_err(made)?;
         let lock = lock(&directory).map_err(|error| CgroupError::Lock {
@@ -140,9 +177,10 @@ impl Level {
             Version::One => hierarchy.controllers.iter().copied().collect(),
             Version::Two => hand_down(&[&root, &ours, &directory], &hierarchy.controllers),
         };
-        let home = home(hierarchy).map_err(opened)?;
-        let home = ControlFiles::new(root.open_dir(home).map_err(opened)?, hierarchy.version);
-        let path = hierarchy.root.join(OURS).join(name);
+        let home = hierarchy.root.join(home(hierarchy).map_err(opened)?);
+        let home = Dir::open_ambient_dir(home, ambient_authority()).map_err(opened)?;
+        let home = ControlFiles::new(home, hierarchy.version);
+        let path = base.join(OURS).join(name);
         Ok(Self { path, directory, version: hierarchy.version, home, controllers, _lock: lock })
     }
 
@@ -200,7 +238,7 @@ fn hand_down(levels: &[&Dir], controllers: &[Controller]) -> BTreeSet<Controller
 }
 
 /// Removes what hosts that are dead have left. That it can't is no reason not to start.
-fn sweep(ours: &Dir, path: &std::path::Path) {
+fn sweep(ours: &Dir, path: &Path) {
     let Ok(entries) = ours.entries() else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -283,6 +321,12 @@ mod tests {
         let owner = Owner { pid: 17, started: 4711 };
         assert_eq!(Owner::parse(&format!("{owner}-0")), Some(owner));
         assert_eq!(Owner::parse("system.slice"), None);
+    }
+
+    #[test]
+    fn nothing_of_version_1_is_delegated() {
+        let hierarchy = Hierarchy { root: "/".into(), version: Version::One, controllers: vec![] };
+        assert_eq!(delegated(&hierarchy), None);
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //!   <hierarchy>/mimobox/<host>/          one per running host (HostGroups), locked as long as it lives
 //!   <hierarchy>/mimobox/<host>/<name>/   one per sandbox (Group)
 //! ```
+//!
+//! An ordinary user has no hierarchy of her own. Where one was delegated to her, `mimobox` is beside the host's own group.
 
 mod control;
 mod cpu;
@@ -22,7 +24,7 @@ mod visit;
 pub use error::{CgroupError, DiscoverError};
 pub use group::{Group, Usage};
 pub use hierarchies::{Controller, Hierarchies, Version};
-pub use host_groups::HostGroups;
+pub use host_groups::{HostGroups, Territory};
 pub use visit::Visit;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,131 @@
+//! Runs a test as somebody who is not root. Where the test is, it runs itself again in a process of its own, as such a user.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mimobox_backend_os::BackendConfig;
+use nix::unistd::geteuid;
+
+use crate::harness::{Host, agent, run_test};
+
+/// The user and group who own nothing.
+const NOBODY: (u32, u32) = (65_534, 65_534);
+/// Set in the process that is somebody else.
+const AGAIN: &str = "MIMOBOX_TEST_AGAIN";
+
+/// Who runs the test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// Somebody for whom no other users are set aside.
+    Alone,
+    /// Somebody for whom `/etc/subuid` sets some aside.
+    WithSubordinates,
+}
+
+/// Runs a test as an ordinary user. `configure` runs as that user too.
+pub(crate) fn as_ordinary_user<F: Future<Output = ()>>(
+    setting: Setting,
+    configure: impl FnOnce(&mut BackendConfig),
+    test: impl FnOnce(Host) -> F,
+) {
+    if std::env::var_os(AGAIN).is_some() {
+        return run_test(configure, test);
+    }
+    if agent().is_none() {
+        return;
+    }
+    let user = match setting {
+        Setting::Alone => Some(NOBODY),
+        Setting::WithSubordinates => one_with_subordinates(),
+    };
+    match user {
+        Some(user) => run_again(user, None),
+        None => println!("skipped: /etc/subuid sets no users aside for anybody, or there is no newuidmap"),
+    }
+}
+
+/// As `as_ordinary_user`, for one to whom a cgroup of version 2 is delegated.
+pub(crate) fn with_groups<F: Future<Output = ()>>(
+    configure: impl FnOnce(&mut BackendConfig),
+    test: impl FnOnce(Host) -> F,
+) {
+    if std::env::var_os(AGAIN).is_some() {
+        return run_test(configure, test);
+    }
+    if agent().is_none() {
+        return;
+    }
+    let Some(hierarchy) = unified() else {
+        println!("skipped: there is no cgroup hierarchy of version 2");
+        return;
+    };
+    let group = hierarchy.join(format!("mimobox-test-{}", std::process::id()));
+    let own = group.join("host");
+    fs::create_dir_all(&own).unwrap();
+    for place in [&group, &own] {
+        chown(place, Some(NOBODY.0), Some(NOBODY.1)).unwrap();
+        for file in ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+            chown(place.join(file), Some(NOBODY.0), Some(NOBODY.1)).unwrap();
+        }
+    }
+    run_again(NOBODY, Some(&own));
+    // The janitor removes the host's own group; what it is in is left.
+    let _ = fs::remove_dir(group.join("mimobox"));
+    for place in [&own, &group] {
+        fs::remove_dir(place).unwrap_or_else(|error| panic!("{}: {error}", place.display()));
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test may run a program of its machine")]
+fn run_again((user, group): (u32, u32), cgroup: Option<&Path>) {
+    assert!(geteuid().is_root(), "only root can become somebody else");
+    let scratch = tempfile::tempdir().unwrap();
+    let (program, agent, home) =
+        (scratch.path().join("test"), scratch.path().join("agent"), scratch.path().join("home"));
+    // Where they are built an ordinary user may not look.
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    fs::copy(std::env::var_os("MIMOBOX_AGENT").unwrap(), &agent).unwrap();
+    fs::create_dir(&home).unwrap();
+    chown(&home, Some(user), Some(group)).unwrap();
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let name = std::thread::current().name().unwrap().to_owned();
+    let enter = cgroup.map_or(OsString::from("/dev/null"), |group| group.join("cgroup.procs").into());
+    let script = "echo $$ > \"$0\" && exec setpriv --reuid \"$1\" --regid \"$2\" --clear-groups \"$3\" --exact \"$4\" --nocapture";
+    let finished = Command::new("sh")
+        .args(["-c", script])
+        .arg(enter)
+        .args([user.to_string(), group.to_string()])
+        .arg(&program)
+        .arg(name)
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        .envs([("HOME", &home), ("TMPDIR", &home), ("MIMOBOX_AGENT", &agent)])
+        .env(AGAIN, "1")
+        .current_dir("/")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&finished.stdout);
+    let complained = String::from_utf8_lossy(&finished.stderr);
+    assert!(finished.status.success() && said.contains("1 passed"), "{said}\n{complained}");
+}
+
+/// Somebody of `/etc/subuid`, by number; none where nobody is.
+fn one_with_subordinates() -> Option<(u32, u32)> {
+    Path::new("/usr/bin/newuidmap").exists().then_some(())?;
+    let list = fs::read_to_string("/etc/subuid").ok()?;
+    let users = list.lines().filter_map(|line| line.split(':').next()).filter_map(|name| {
+        let user = nix::unistd::User::from_name(name).ok()??;
+        Some((user.uid.as_raw(), user.gid.as_raw()))
+    });
+    users.into_iter().find(|(user, _)| *user != 0)
+}
+
+/// Where version 2 is mounted.
+fn unified() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let place = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"))?.split(' ').nth(1)?;
+    Some(PathBuf::from(place))
+}
