@@ -18,6 +18,7 @@
 //! [`Error::WithinRuntime`].
 
 mod files;
+mod pool;
 mod process;
 mod pty;
 mod sandbox;
@@ -31,6 +32,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::error::{Error, Result};
 
 pub use files::{FileWatch, Files};
+pub use pool::RestorePool;
 pub use process::{Process, StreamReceiver};
 pub use pty::{PtyOutput, PtySession};
 pub use sandbox::Sandbox;

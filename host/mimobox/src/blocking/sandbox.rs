@@ -12,7 +12,7 @@ use crate::result::ExecuteResult;
 
 /// A box in which untrusted programs run: [`mimobox::Sandbox`](crate::Sandbox), waited for.
 #[derive(Debug)]
-pub struct Sandbox(crate::Sandbox);
+pub struct Sandbox(pub(super) crate::Sandbox);
 
 /// Each fails as its namesake does, and with `WithinRuntime` or `Threads`.
 impl Sandbox {
