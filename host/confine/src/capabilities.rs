@@ -8,24 +8,25 @@ use crate::enforcement::{Enforcement, Mechanism};
 use crate::sys::{self, CapabilitySets};
 
 /// Numbers of `linux/capability.h`.
+const CHOWN: u64 = 1 << 0;
+const DAC_OVERRIDE: u64 = 1 << 1;
+const FOWNER: u64 = 1 << 3;
 const KILL: u64 = 1 << 5;
 const SETGID: u64 = 1 << 6;
 const SETUID: u64 = 1 << 7;
 const SETPCAP: u64 = 1 << 8;
 
-/// Switch users for a command, signal it, and take from it what the bounding set still holds.
-pub(crate) const TO_SERVE: u64 = KILL | SETGID | SETUID | SETPCAP;
+/// Switch users for a command, signal it, and take from it what the bounding set still holds; save and restore the files of
+/// every user, each of whom the agent could become.
+pub(crate) const TO_SERVE: u64 = CHOWN | DAC_OVERRIDE | FOWNER | KILL | SETGID | SETUID | SETPCAP;
 
-/// That, and: mount, pivot and name the host; bring up loopback; make files for other users.
+/// That, and: mount, pivot and name the host; bring up loopback.
 #[cfg(feature = "host")]
 pub(crate) const TO_CARRY_OUT_A_PLAN: u64 = {
-    const CHOWN: u64 = 1 << 0;
-    const DAC_OVERRIDE: u64 = 1 << 1;
-    const FOWNER: u64 = 1 << 3;
     const NET_ADMIN: u64 = 1 << 12;
     const SYS_CHROOT: u64 = 1 << 18;
     const SYS_ADMIN: u64 = 1 << 21;
-    TO_SERVE | CHOWN | DAC_OVERRIDE | FOWNER | NET_ADMIN | SYS_CHROOT | SYS_ADMIN
+    TO_SERVE | NET_ADMIN | SYS_CHROOT | SYS_ADMIN
 };
 
 /// `SECBIT_NOROOT`, `SECBIT_NO_CAP_AMBIENT_RAISE`, and the locks of these and of `SECBIT_KEEP_CAPS`: `linux/securebits.h`.
@@ -52,7 +53,7 @@ pub(crate) fn reduce() -> Result<Enforcement, CapabilityError> {
     sys::set_secure_bits(SECURE_BITS).map_err(CapabilityError::SecureBits)?;
     let sets = CapabilitySets { permitted: TO_SERVE, inheritable: 0 };
     sys::set_capabilities(sets).map_err(CapabilityError::Sets)?;
-    let detail = "agent: kill, setgid, setuid, setpcap; commands: none";
+    let detail = "agent: chown, dac_override, fowner, kill, setgid, setuid, setpcap; commands: none";
     Ok(Enforcement::enforced(Mechanism::Capabilities, detail))
 }
 

@@ -16,6 +16,7 @@
 #![deny(clippy::indexing_slicing)]
 #![allow(unsafe_code, reason = "takes over the descriptor that the host leaves")]
 
+mod archive;
 mod attributes;
 mod child;
 mod children;
@@ -51,18 +52,18 @@ fn main() -> ExitCode {
         Some("os") => {
             let socket = UnixStream::from(socket);
             match os::start(&socket) {
-                Ok(identity) => serve(socket, identity),
+                Ok((identity, upper)) => serve(socket, identity, upper),
                 Err(error) => failed(&error),
             }
         }
-        Some("serve") => serve(UnixStream::from(socket), Identity::Own),
+        Some("serve") => serve(UnixStream::from(socket), Identity::Own, None),
         Some("janitor") => janitor::run(socket),
         _ => failed(&"expects one argument: os, serve or janitor"),
     }
 }
 
-fn serve(socket: UnixStream, identity: Identity) -> ExitCode {
-    match server::serve(socket, identity) {
+fn serve(socket: UnixStream, identity: Identity, upper: Option<OwnedFd>) -> ExitCode {
+    match server::serve(socket, identity, upper) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }

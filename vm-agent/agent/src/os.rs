@@ -40,13 +40,14 @@ pub(crate) enum StartError {
     Failed(Failure),
 }
 
-/// Receives a plan on `socket` (blocking), carries it out, reports, and says as whom commands run.
-pub(crate) fn start(mut socket: &UnixStream) -> Result<Identity, StartError> {
+/// Receives a plan on `socket` (blocking), carries it out, reports, and says as whom commands run and where what they write
+/// over their image is.
+pub(crate) fn start(mut socket: &UnixStream) -> Result<(Identity, Option<OwnedFd>), StartError> {
     let (plan, mounts) = receive(socket)?;
-    let Applied { report, .. } = apply(&plan, mounts);
+    let Applied { report, upper } = apply(&plan, mounts);
     socket.write_all(&channel::encode(&report)?).map_err(StartError::Report)?;
     match report.failure {
-        None => Ok(Identity::in_sandbox()),
+        None => Ok((Identity::in_sandbox(), upper)),
         Some(failure) => Err(StartError::Failed(failure)),
     }
 }

@@ -22,6 +22,7 @@ use nix::sys::epoll::{Epoll, EpollFlags};
 use nix::sys::signal::{self, killpg};
 use nix::unistd::Pid;
 
+use crate::archive::{self, Direction};
 use crate::children;
 use crate::event_source::TerminalEnd;
 use crate::files;
@@ -44,6 +45,7 @@ const REAPED_AT_ONCE: usize = 256;
 
 pub(crate) struct Processes {
     spawner: Spawner,
+    upper: Option<OwnedFd>,
     processes: Vec<Process>,
 }
 
@@ -77,8 +79,9 @@ pub(crate) enum Reaped {
 }
 
 impl Processes {
-    pub(crate) fn new(identity: Identity) -> Self {
-        Self { spawner: Spawner::new(identity), processes: Vec::new() }
+    /// `upper` is what the sandbox writes over its image, where that is an overlay.
+    pub(crate) fn new(identity: Identity, upper: Option<OwnedFd>) -> Self {
+        Self { spawner: Spawner::new(identity), upper, processes: Vec::new() }
     }
 
     /// Whether a process goes by this number.
@@ -131,7 +134,28 @@ impl Processes {
             return Err(SpawnFailure::LimitReached);
         }
         let ids = self.spawner.identity().resolve(None)?;
-        let leader = worker::start(ids, pipe, |pipe| files::perform(operation, pipe))?;
+        let leader = worker::start(ids, pipe, None, |pipe| files::perform(operation, pipe))?;
+        self.processes.push(Process { id, leader, terminal: None, state: State::Running });
+        Ok(())
+    }
+
+    /// Starts to save the sandbox's files to a pipe, or to restore them from one, in a process of its own that keeps the
+    /// agent's identity: it reads and makes the files of every user.
+    pub(crate) fn start_archive(
+        &mut self,
+        id: u32,
+        direction: Direction,
+        pipe: Option<OwnedFd>,
+    ) -> Result<(), SpawnFailure> {
+        if self.processes.len() >= MAX_PROCESSES {
+            return Err(SpawnFailure::LimitReached);
+        }
+        // An agent that serves at once is in no sandbox of ours: the machine's own files are not its to save.
+        if self.spawner.identity() == Identity::Own {
+            return Err(SpawnFailure::PermissionDenied);
+        }
+        let upper = self.upper.as_ref();
+        let leader = worker::start(None, pipe, upper, |pipe| archive::perform(direction, upper, pipe))?;
         self.processes.push(Process { id, leader, terminal: None, state: State::Running });
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The event loop: waits for the host and for ended children, and answers both.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::signal::{SIGCHLD, SigSet};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use crate::archive::Direction;
 use crate::attributes::{self, AttributeError};
 use crate::connection::{Connection, ConnectionError, Received};
 use crate::event_source::EventSource;
@@ -31,9 +33,13 @@ pub(crate) enum ServeError {
 }
 
 /// Serves until the host closes the connection.
-pub(crate) fn serve(socket: UnixStream, identity: Identity) -> Result<(), ServeError> {
+pub(crate) fn serve(
+    socket: UnixStream,
+    identity: Identity,
+    upper: Option<OwnedFd>,
+) -> Result<(), ServeError> {
     attributes::set()?;
-    Server::new(socket, identity)?.run()
+    Server::new(socket, identity, upper)?.run()
 }
 
 /// Most events taken from the kernel at once.
@@ -52,7 +58,7 @@ struct Server {
 }
 
 impl Server {
-    fn new(socket: UnixStream, identity: Identity) -> Result<Self, ServeError> {
+    fn new(socket: UnixStream, identity: Identity, upper: Option<OwnedFd>) -> Result<Self, ServeError> {
         let connection = Connection::new(socket)?;
         let children =
             SignalFd::with_flags(&SigSet::from(SIGCHLD), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
@@ -65,7 +71,7 @@ impl Server {
         epoll
             .add(&children, EpollEvent::new(EpollFlags::EPOLLIN, EventSource::Children.into()))
             .map_err(ServeError::EventLoop)?;
-        let processes = Processes::new(identity);
+        let processes = Processes::new(identity, upper);
         Ok(Self { epoll, connection, interest, children, processes, reaped: Reaped::All, busy: false })
     }
 
@@ -139,9 +145,13 @@ impl Server {
                     let pipe = descriptors.into_iter().next();
                     started(id, self.processes.start_file_operation(id, &operation, pipe))
                 }
-                // Will be workers that keep the agent's own identity.
-                Request::Save { id } | Request::Restore { id } => {
-                    Response::Refused { id, failure: SpawnFailure::Failed(Errno::ENOSYS as i32) }
+                Request::Save { id } => {
+                    let pipe = descriptors.into_iter().next();
+                    started(id, self.processes.start_archive(id, Direction::Save, pipe))
+                }
+                Request::Restore { id } => {
+                    let pipe = descriptors.into_iter().next();
+                    started(id, self.processes.start_archive(id, Direction::Restore, pipe))
                 }
             };
             self.connection.send(&response)?;

@@ -22,10 +22,11 @@ use crate::identity::Ids;
 const FIRST: u32 = 3;
 
 /// Starts a process that does `work` with `pipe`, as another user or as the agent's own where `ids` is none, and ends with
-/// a code that says what came of it. It leads a process group.
+/// a code that says what came of it. It leads a process group. Of the agent's descriptors it has `kept` alone.
 pub(crate) fn start(
     ids: Option<Ids>,
     pipe: Option<OwnedFd>,
+    kept: Option<&OwnedFd>,
     work: impl FnOnce(Option<OwnedFd>) -> Result<(), FileFailure>,
 ) -> Result<Pid, SpawnFailure> {
     // SAFETY: the agent has one thread.
@@ -37,7 +38,7 @@ pub(crate) fn start(
         }
         ForkResult::Child => {
             // Unwinding would lead back into the agent's own loop.
-            let outcome = catch_unwind(AssertUnwindSafe(|| run(ids, pipe, work)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| run(ids, pipe, kept, work)));
             process::exit(code(outcome.unwrap_or(Err(FileFailure::Failed))))
         }
     }
@@ -46,9 +47,10 @@ pub(crate) fn start(
 fn run(
     ids: Option<Ids>,
     pipe: Option<OwnedFd>,
+    kept: Option<&OwnedFd>,
     work: impl FnOnce(Option<OwnedFd>) -> Result<(), FileFailure>,
 ) -> Result<(), FileFailure> {
-    prepare(ids, pipe.as_ref()).map_err(not_prepared)?;
+    prepare(ids, [pipe.as_ref(), kept]).map_err(not_prepared)?;
     let outcome = work(pipe);
     if outcome == Err(FileFailure::Killed) {
         // It has cleared up. Now the signal that was held back may come, and say so.
@@ -57,10 +59,10 @@ fn run(
     outcome
 }
 
-fn prepare(ids: Option<Ids>, pipe: Option<&OwnedFd>) -> Result<(), SpawnFailure> {
+fn prepare(ids: Option<Ids>, kept: [Option<&OwnedFd>; 2]) -> Result<(), SpawnFailure> {
     // Where the agent was faster the group is there already.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
-    close_all_but(pipe).map_err(child::failed)?;
+    close_all_but(kept).map_err(child::failed)?;
     if let Some(ids) = ids {
         child::switch(ids)?;
     }
@@ -71,14 +73,17 @@ fn prepare(ids: Option<Ids>, pipe: Option<&OwnedFd>) -> Result<(), SpawnFailure>
 }
 
 /// The standard streams are the agent's own, and lead nowhere.
-fn close_all_but(kept: Option<&OwnedFd>) -> Result<(), Errno> {
-    let Some(kept) = kept.and_then(|kept| u32::try_from(kept.as_raw_fd()).ok()) else {
-        return child::close_from(FIRST);
-    };
-    if let Some(below) = kept.checked_sub(1).filter(|below| *below >= FIRST) {
-        child::close_range(FIRST, below)?;
+fn close_all_but(kept: [Option<&OwnedFd>; 2]) -> Result<(), Errno> {
+    let mut kept = kept.map(|kept| kept.and_then(|kept| u32::try_from(kept.as_raw_fd()).ok()));
+    kept.sort_unstable();
+    let mut first = FIRST;
+    for kept in kept.into_iter().flatten() {
+        if let Some(below) = kept.checked_sub(1).filter(|below| *below >= first) {
+            child::close_range(first, below)?;
+        }
+        first = kept.saturating_add(1).max(first);
     }
-    child::close_from(kept.saturating_add(1))
+    child::close_from(first)
 }
 
 fn not_prepared(failure: SpawnFailure) -> FileFailure {

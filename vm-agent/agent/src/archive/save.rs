@@ -223,14 +223,3 @@ fn is_opaque(directory: &OwnedFd) -> bool {
     let length = fgetxattr(directory, OPAQUE_ATTRIBUTE, &mut value);
     length.is_ok_and(|length| value.get(..length).is_some_and(|value| value == b"y"))
 }
-
-impl From<&SaveError> for mimobox_protocol::FileFailure {
-    fn from(error: &SaveError) -> Self {
-        match error {
-            SaveError::Tree(_) => Self::NotFound,
-            SaveError::Directory(Errno::EACCES) => Self::PermissionDenied,
-            SaveError::Directory(Errno::ENAMETOOLONG) => Self::InvalidPath,
-            SaveError::Directory(_) | SaveError::File(_) | SaveError::Write(_) => Self::Failed,
-        }
-    }
-}

@@ -11,8 +11,9 @@ use nix::unistd::mkfifo;
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
 
+use super::restore::{RestoreError, restore};
+use super::save::save;
 use super::tree::Trees;
-use super::{RestoreError, restore, save};
 
 fn sandbox() -> TempDir {
     let root = tempfile::tempdir().unwrap();

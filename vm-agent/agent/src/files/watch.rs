@@ -149,8 +149,9 @@ impl Watch {
         }
         let Some(place) = self.watched.get(&event.wd).cloned() else { return Ok(()) };
         if mask.intersects(AddWatchFlags::IN_IGNORED | AddWatchFlags::IN_UNMOUNT) {
+            // Of the root this is an unmounting: it has said its own end before all other ones.
             self.watched.remove(&event.wd);
-            return Ok(());
+            return if place == self.root { self.tell(&place, ChangeKind::Removed) } else { Ok(()) };
         }
         let Some(name) = &event.name else { return self.take_own(&event.wd, place, mask) };
         let path = place.join(name);

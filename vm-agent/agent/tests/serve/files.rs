@@ -28,7 +28,12 @@ pub(crate) struct Started {
 
 impl Desk {
     pub(crate) fn new() -> Self {
-        let (agent, host) = RawHost::greeted();
+        Self::new_after("")
+    }
+
+    /// With an agent that inherits what the shell has done to itself.
+    fn new_after(preparation: &str) -> Self {
+        let (agent, host) = RawHost::greeted_after(preparation);
         Self { _agent: agent, host, folder: tempfile::tempdir().unwrap() }
     }
 
@@ -242,6 +247,17 @@ fn killing_in_the_middle_leaves_the_old_file_and_no_other() {
         assert_eq!(desk.names(), ["file"]);
         assert_eq!(fs::read(&path).unwrap(), b"old");
     }
+}
+
+#[test]
+fn a_file_that_does_not_fit_leaves_the_old_one() {
+    // A limit on files says the same as a full disk, without one.
+    let mut desk = Desk::new_after("ulimit -f 100");
+    let path = desk.path("file");
+    fs::write(&path, "old").unwrap();
+    assert_eq!(desk.write(&path, &bytes(1024 * 1024), None), Err(FileFailure::DiskFull));
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+    assert_eq!(desk.names(), ["file"]);
 }
 
 #[test]

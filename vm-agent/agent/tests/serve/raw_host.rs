@@ -24,12 +24,20 @@ pub(crate) struct RawHost {
 
 impl RawHost {
     pub(crate) fn start() -> (Agent, Self) {
-        let (agent, stream) = Agent::start();
+        Self::start_after("")
+    }
+
+    fn start_after(preparation: &str) -> (Agent, Self) {
+        let (agent, stream) = Agent::start_after(preparation);
         (agent, Self { stream, decoder: Decoder::new(), unread: Vec::new(), stashed: Vec::new(), next_id: 1 })
     }
 
     pub(crate) fn greeted() -> (Agent, Self) {
-        let (agent, mut host) = Self::start();
+        Self::greeted_after("")
+    }
+
+    pub(crate) fn greeted_after(preparation: &str) -> (Agent, Self) {
+        let (agent, mut host) = Self::start_after(preparation);
         host.send(&Hello::OURS);
         assert_eq!(host.receive::<Hello>(), Some(Hello::OURS));
         (agent, host)
