@@ -118,8 +118,13 @@ pub enum RemoveError {
 
 impl ImageStore {
     /// Uses `folder`, which nobody but its owner may be able to change.
-    pub fn open(folder: Dir) -> Self {
-        Self { folder: folder.into_std_file().into() }
+    ///
+    /// # Errors
+    /// [`OpenImageError::Store`].
+    pub fn open(folder: &Dir) -> Result<Self, OpenImageError> {
+        // It may be opened as a place alone (O_PATH), which can be neither listed nor locked.
+        let folder = folder::open(folder, ".").map_err(|error| OpenImageError::Store(error.into()))?;
+        Ok(Self { folder })
     }
 
     /// Imports a root, or an image with one, under a name. `source` is a directory, an archive, or a pipe that an archive
