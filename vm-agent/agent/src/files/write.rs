@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use mimobox_protocol::FileFailure;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SigSet};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{AccessFlags, access, read};
@@ -24,8 +24,9 @@ const MODE_BITS: u32 = 0o777;
 /// Makes a file of what comes, whole or not at all.
 pub(super) fn replace(path: &Path, mode: u32, length: Option<u64>, pipe: impl AsFd) -> Result<(), Stop> {
     // Held back, so that nothing is left lying about; `wait` looks out for them.
-    SigSet::all().thread_block()?;
-    let signals = SignalFd::with_flags(&SigSet::all(), SfdFlags::SFD_CLOEXEC)?;
+    let ends = SigSet::from_iter([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2]);
+    ends.thread_block()?;
+    let signals = SignalFd::with_flags(&ends, SfdFlags::SFD_CLOEXEC)?;
     let (target, old_mode) = target(path)?;
     let (Some(directory), Some(name)) = (target.parent(), target.file_name()) else {
         return Err(FileFailure::IsADirectory.into());
