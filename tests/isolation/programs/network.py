@@ -1,6 +1,7 @@
 """Attempts to talk to somebody outside, or to hear what they say."""
 
 import errno
+import os
 import socket
 
 from attempt import Stopped, attempt, call, main
@@ -72,6 +73,58 @@ def open_socket(family):
                 raise OSError(errno.EAFNOSUPPORT, "no such protocol")
             raise
         return f"the family answers {errno.errorcode[error.errno]}"
+
+
+@attempt(errno.EPERM, errno.ENOSYS)
+def open_pair(family):
+    """Another call that makes sockets of a family, if only to find that it knows no pairs."""
+    import ctypes
+
+    number, kind, protocol = FAMILIES[family]
+    try:
+        call("socketpair", number, kind, protocol, (ctypes.c_int * 2)())
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.ENOSYS):
+            raise
+        return f"the family answers {errno.errorcode[error.errno]}"
+    return "a pair"
+
+
+IPPROTO_DCCP, IPPROTO_L2TP, IPPROTO_SCTP, IPPROTO_MPTCP, SOCK_DCCP = 33, 115, 132, 262, 6
+PROTOCOLS = {
+    "dccp": (SOCK_DCCP, IPPROTO_DCCP),
+    "l2tp": (socket.SOCK_DGRAM, IPPROTO_L2TP),
+    "mptcp": (socket.SOCK_STREAM, IPPROTO_MPTCP),
+    "sctp": (socket.SOCK_SEQPACKET, IPPROTO_SCTP),
+}
+
+
+@attempt(errno.EPERM, errno.ENOSYS)
+def open_protocol(name):
+    """A protocol of IP whose code the kernel may load for whoever asks."""
+    answers = []
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            os.close(call("socket", family, *PROTOCOLS[name]))
+            answers.append("yes")
+        except OSError as error:
+            if error.errno in (errno.EPERM, errno.ENOSYS):
+                raise
+            answers.append(errno.errorcode[error.errno])
+    return f"the kernel answers {answers}"
+
+
+@attempt()
+def put_a_protocol_on_tcp():
+    TCP_ULP = 31
+    with socket.socket() as stream:
+        try:
+            stream.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"no such protocol")
+        except OSError as error:
+            if error.errno == errno.EPERM:
+                raise
+            return f"the kernel answers {errno.errorcode[error.errno]}"
+    return "the kernel answers yes"
 
 
 @attempt(errno.EPERM, errno.ENOSYS)

@@ -65,6 +65,25 @@ fn loopback_cannot_be_configured() {
     attempt("configure_interface").is_stopped_but_not_in(&Place::all_namespaces());
 }
 
+#[test]
+fn protocols_of_ip_other_than_tcp_and_udp_are_not_there() {
+    for name in ["dccp", "l2tp", "mptcp", "sctp"] {
+        attempt("open_protocol").with(name).is_stopped_but_not_in(&Place::weakened(without::seccomp));
+    }
+}
+
+#[test]
+fn no_other_call_makes_sockets_of_a_family_that_is_refused() {
+    for family in ["alg", "netlink_generic", "qipcrtr", "tipc", "vsock"] {
+        attempt("open_pair").with(family).is_stopped_but_not_in(&Place::weakened(without::seccomp));
+    }
+}
+
+#[test]
+fn no_protocol_can_be_put_on_tcp() {
+    attempt("put_a_protocol_on_tcp").is_stopped_but_not_in(&Place::weakened(without::seccomp));
+}
+
 /// A test for each family of sockets: refused in a sandbox; made, or refused by the family itself, in the control.
 macro_rules! families {
     ($control:expr => $($family:ident)*) => {$(
