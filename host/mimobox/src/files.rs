@@ -19,7 +19,7 @@ const LONGEST_READ: usize = 64 * 1024 * 1024;
 /// Each operation fails with `NotFound`, `NotADirectory`, `PermissionDenied`, `Denied`, `InvalidArgument` (such as a relative
 /// path), `LimitReached`, `TimedOut`, `Gone`, `Poisoned` or `Failed`, and with what is named at each besides.
 ///
-/// ```no_run
+/// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), mimobox::Error> {
 /// # if !mimobox_harness::can_sandbox() { return Ok(()); }

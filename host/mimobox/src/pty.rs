@@ -17,7 +17,7 @@ use crate::stream::Drain;
 /// A program, what it starts, and the terminal that they share. Dropping it hangs up: they get `SIGHUP`, and what stays is
 /// killed a second later.
 ///
-/// ```no_run
+/// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), mimobox::Error> {
 /// # if !mimobox_harness::can_sandbox() { return Ok(()); }
