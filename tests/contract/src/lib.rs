@@ -7,6 +7,7 @@
 mod commands;
 mod files;
 mod lives;
+mod snapshots;
 mod streams;
 mod terminals;
 mod watches;
@@ -18,6 +19,7 @@ use mimobox_sandbox::{Command, Manager, Run, Sandbox, Spec, Subject};
 pub use commands::*;
 pub use files::*;
 pub use lives::*;
+pub use snapshots::*;
 pub use streams::*;
 pub use terminals::*;
 pub use watches::*;
@@ -83,6 +85,14 @@ macro_rules! contract {
             closing_twice_is_no_error
             the_end_of_a_run_closes_its_sandboxes
             a_lifetime_ends_a_sandbox
+            a_snapshot_brings_the_files_back
+            a_snapshot_outlives_its_sandbox
+            a_snapshot_is_exported_and_imported
+            a_damaged_snapshot_is_refused
+            a_fork_multiplies_a_sandbox
+            a_fork_that_makes_no_sense_is_refused
+            a_restored_sandbox_has_its_own_image
+            a_pool_keeps_sandboxes_ready
             sixteen_sandboxes_live_at_once
             the_enforcement_report_names_each_mechanism_once
             sixty_four_mebibytes_are_kept_in_a_file

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mimobox_contract::Harness;
+use mimobox_harness::snapshots;
 use mimobox_sandbox::fake::{self, AuditLog, FakeBackend};
 use mimobox_sandbox::{Manager, Parts};
 
-struct Fake(Manager);
+/// A manager, and the folder of its snapshots.
+struct Fake(Manager, #[allow(dead_code, reason = "goes with it")] tempfile::TempDir);
 
 impl Harness for Fake {
     fn manager(&self) -> &Manager {
@@ -17,15 +19,17 @@ impl Harness for Fake {
 }
 
 fn harness() -> Option<Fake> {
-    Some(Fake(Manager::new(Parts {
+    let (folder, store) = snapshots();
+    let manager = Manager::new(Parts {
         ceiling: fake::ceiling(),
         policies: vec![],
         policy_deadline: Duration::from_secs(1),
         audit: Arc::new(AuditLog::default()),
-        snapshots: None,
+        snapshots: Some(Arc::new(store)),
         backends: vec![Arc::new(FakeBackend)],
         name: "fake".into(),
-    })))
+    });
+    Some(Fake(manager, folder))
 }
 
 mimobox_contract::contract!(harness());
