@@ -204,7 +204,7 @@ impl<T: Owned> Unclaimed<T> {
     /// # Errors
     /// `LimitReached`: the guest has too many.
     pub(crate) fn hand_over(mut self, ctx: &mut Ctx) -> Result<Resource<T>> {
-        let handle = ctx.table.push(self.value.clone()).map_err(|_| Error::LimitReached("handles".into()))?;
+        let handle = ctx.hand_over(self.value.clone())?;
         self.claimed = true;
         Ok(handle)
     }

@@ -17,7 +17,7 @@ pub(crate) mod host {
             "mimobox:host/sandbox.sandbox": mimobox_sandbox::Sandbox,
             "mimobox:host/stream.process": crate::host::stream::Handle,
             "mimobox:host/pty.session": mimobox_sandbox::Session,
-            "mimobox:host/snapshot.snapshot": crate::host::snapshot::Snapshot,
+            "mimobox:host/snapshot.snapshot": mimobox_sandbox::Snapshot,
             "mimobox:host/snapshot.pool": crate::host::snapshot::Pool,
         },
     });

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use mimobox_sandbox::Run;
-use wasmtime::component::{HasData, ResourceTable};
+use mimobox_sandbox::{Error, Result, Run};
+use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::answer::Tasks;
@@ -53,6 +53,14 @@ impl Ctx {
             limiter: Limiter::new(memory),
             wasi: wasi(&component, arguments, stdio),
         }
+    }
+
+    /// Gives the guest a handle of `value`.
+    ///
+    /// # Errors
+    /// `LimitReached`: it has too many.
+    pub(crate) fn hand_over<T: Send + 'static>(&mut self, value: T) -> Result<Resource<T>> {
+        self.table.push(value).map_err(|_| Error::LimitReached("handles".into()))
     }
 }
 

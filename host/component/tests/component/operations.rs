@@ -181,9 +181,14 @@ async fn what_makes_no_sense_is_refused_and_says_what() {
 #[tokio::test]
 async fn what_has_no_backend_yet_says_so_by_name() {
     let ended = Stand::new().orchestrate(&["unsupported"]).await;
-    let names = ["snapshot.take", "http.send"];
-    let expected: String = names.iter().map(|name| format!("{name} is unsupported\n")).collect();
-    assert_eq!(ended.printed(), expected);
+    assert_eq!(ended.printed(), "http.send is unsupported\n");
+}
+
+#[tokio::test]
+async fn a_host_that_keeps_no_snapshots_says_so() {
+    let ended = Stand::new().orchestrate(&["snapshots"]).await;
+    let RunError::GaveUp(why) = ended.error() else { panic!("{ended:?}") };
+    assert_eq!(why, "this backend cannot do snapshots: this host keeps none");
 }
 
 #[tokio::test]

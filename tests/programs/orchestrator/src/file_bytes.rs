@@ -11,7 +11,7 @@ const CHUNKS_OF_A_MEBIBYTE: usize = 16;
 
 pub(crate) async fn run(mut arguments: Arguments) -> Ended {
     let chunks = arguments.next::<usize>("number of MiB")? * CHUNKS_OF_A_MEBIBYTE;
-    let sandbox = Sandbox::builder().create().await?;
+    let sandbox = Sandbox::builder().memory(512 << 20).disk(128 << 20).create().await?;
     let files = sandbox.files();
 
     let length = Some((chunks * CHUNK) as u64);

@@ -36,6 +36,7 @@ mod sessions;
 mod signal;
 mod sleep;
 mod small_files;
+mod snapshots;
 mod spin;
 mod terminal;
 mod trap;
@@ -90,6 +91,7 @@ async fn run(arguments: Vec<String>) -> Ended {
         "signal" => signal::run().await,
         "sleep" => sleep::run(arguments).await,
         "small-files" => small_files::run(arguments).await,
+        "snapshots" => snapshots::run().await,
         "spin" => spin::run(),
         "terminal" => terminal::run().await,
         "trap" => trap::run().await,
