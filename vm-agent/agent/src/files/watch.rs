@@ -79,6 +79,8 @@ fn interest() -> AddWatchFlags {
         | AddWatchFlags::IN_MOVED_TO
         | AddWatchFlags::IN_DELETE_SELF
         | AddWatchFlags::IN_MOVE_SELF
+        // Not of files without a name, of which some file systems make one up.
+        | AddWatchFlags::from_bits_retain(libc::IN_EXCL_UNLINK)
 }
 
 impl Watch {
