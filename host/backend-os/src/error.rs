@@ -112,6 +112,13 @@ impl From<CreateError> for Error {
                 tracing::error!(cause = &error as &dyn std::error::Error, "a limit cannot be enforced");
                 Self::Unsupported(mechanism.to_string())
             }
+            CreateError::Launch(LaunchError::Clone(Errno::EPERM)) => {
+                tracing::error!("this user may not make namespaces: see `mimobox-host doctor`");
+                Self::Unsupported(Mechanism::UserNamespace.to_string())
+            }
+            CreateError::Launch(LaunchError::Clone(Errno::ENOSPC | Errno::EUSERS)) => {
+                Self::LimitReached("namespaces".to_owned())
+            }
             CreateError::Users => Self::LimitReached("users for sandboxes".to_owned()),
             _ => Self::failed(&error),
         }

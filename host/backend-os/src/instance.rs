@@ -67,7 +67,7 @@ impl OsInstance {
         let done = tokio::task::spawn_blocking(move || work(&group)).await;
         match done {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(CgroupError::NoController(_))) => Err(Error::Unsupported("pause".to_owned())),
+            Ok(Err(CgroupError::NoController(operation))) => Err(Error::Unsupported(operation.to_owned())),
             // The groups go with the sandbox.
             Ok(Err(_)) if self.enclosure.lock().is_none() => Err(Error::Gone),
             Ok(Err(error)) => Err(Error::failed(&error)),

@@ -6,10 +6,15 @@
 use std::fs;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::geteuid;
 
-use crate::cgroup::{Controller, Hierarchies, Version};
+use crate::Caller;
+use crate::cgroup::{Controller, Hierarchies, Hierarchy, Territory, Version, delegated};
 use crate::launch::try_namespaces;
 use crate::sys::{errno_filters_available, landlock_abi, mount_api_available};
+
+/// The number of a sandbox's default user: fewer users set aside are no use.
+const DEFAULT_USER: u32 = 1000;
 
 /// One mechanism and what is there of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,20 +33,34 @@ pub struct Finding {
 
 /// Looks at everything.
 pub fn findings() -> Vec<Finding> {
+    let territory = if geteuid().is_root() { Territory::Machine } else { Territory::Delegated };
     let hierarchies = Hierarchies::discover();
     let controller = |controller| match &hierarchies {
-        Ok(hierarchies) => of_controller(hierarchies, controller),
+        Ok(hierarchies) => of_controller(hierarchies, territory, controller),
         Err(error) => (false, error.to_string()),
     };
     let (memory, memory_detail) = controller(Controller::Memory);
     let (processes, processes_detail) = controller(Controller::Processes);
     let (cpu, cpu_detail) = controller(Controller::Cpu);
     let (freezer, freezer_detail) = match &hierarchies {
-        Ok(hierarchies) if hierarchies.unified().is_some() => (true, "version 2".to_owned()),
+        Ok(hierarchies) if hierarchies.unified().is_some_and(|unified| is_ours(unified, territory)) => {
+            (true, "version 2".to_owned())
+        }
         _ => controller(Controller::Freezer),
     };
-    const MOUNT_CGROUP: &str =
-        "mount cgroup2 at /sys/fs/cgroup and run as root, or tolerate the mechanism in the configuration";
+    let (in_memory, in_processes, fix) = match territory {
+        Territory::Machine => (
+            "a sandbox could take all memory",
+            "a sandbox could fork without end",
+            "mount cgroup2 at /sys/fs/cgroup, or tolerate the mechanism in the configuration",
+        ),
+        Territory::Delegated => (
+            "memory is limited for each process, not for a sandbox",
+            "processes are limited for each user, not for a sandbox",
+            "start the host in a group that is delegated to you (systemd-run --user --scope), run it as root, or \
+             tolerate the mechanism in the configuration",
+        ),
+    };
     let finding =
         |mechanism, present, detail: String, lost, fix| Finding { mechanism, present, detail, lost, fix };
     vec![
@@ -49,32 +68,49 @@ pub fn findings() -> Vec<Finding> {
         kernel_calls(),
         landlock(),
         seccomp(),
-        finding("memory-limit", memory, memory_detail, "a sandbox could take all memory", MOUNT_CGROUP),
-        finding(
-            "processes-limit",
-            processes,
-            processes_detail,
-            "a sandbox could fork without end",
-            MOUNT_CGROUP,
-        ),
-        finding("cpu-limit", cpu, cpu_detail, "a sandbox could take all processors", MOUNT_CGROUP),
-        finding("freezer", freezer, freezer_detail, "a sandbox cannot be paused", MOUNT_CGROUP),
+        users(territory),
+        finding("memory-limit", memory, memory_detail, in_memory, fix),
+        finding("processes-limit", processes, processes_detail, in_processes, fix),
+        finding("cpu-limit", cpu, cpu_detail, "a sandbox could take all processors", fix),
+        finding("freezer", freezer, freezer_detail, "a sandbox cannot be paused", fix),
         file_system("tmpfs", "sandboxes have no root to write to"),
         file_system("overlay", "images cannot be written over in a sandbox"),
         executable_memory(),
     ]
 }
 
-fn of_controller(hierarchies: &Hierarchies, controller: Controller) -> (bool, String) {
+fn of_controller(hierarchies: &Hierarchies, territory: Territory, controller: Controller) -> (bool, String) {
     match hierarchies.with(controller) {
-        Some(hierarchy) => {
+        Some(hierarchy) if is_ours(hierarchy, territory) => {
             let version = match hierarchy.version {
                 Version::One => 1,
                 Version::Two => 2,
             };
             (true, format!("version {version}, {}", hierarchy.root.display()))
         }
+        Some(hierarchy) => (false, format!("{} is not delegated to this user", hierarchy.root.display())),
         None => (false, format!("no hierarchy has the controller {}", controller.name())),
+    }
+}
+
+fn is_ours(hierarchy: &Hierarchy, territory: Territory) -> bool {
+    territory == Territory::Machine || delegated(hierarchy).is_some()
+}
+
+fn users(territory: Territory) -> Finding {
+    let (present, detail) = match territory {
+        Territory::Machine => (true, "root gives each sandbox users that nobody else has"),
+        Territory::Delegated if Caller::this_process().subordinates(DEFAULT_USER).is_some() => {
+            (true, "those of /etc/subuid and /etc/subgid, by newuidmap and newgidmap")
+        }
+        Territory::Delegated => (false, "neither newuidmap nor /etc/subuid has any for this user"),
+    };
+    Finding {
+        mechanism: "users",
+        present,
+        detail: detail.to_owned(),
+        lost: "agent and commands of a sandbox share one user, who is you",
+        fix: "install newuidmap (package uidmap), and let usermod --add-subuids and --add-subgids set 65536 of each aside",
     }
 }
 

@@ -198,6 +198,48 @@ fn what_is_made_in_an_image_minds_that_its_packer_is_a_stranger() {
 }
 
 #[test]
+fn without_root_the_host_s_directories_are_cloned_before_anything_else() {
+    let root = host_root();
+    let source = Source { path: "/srv/data".into(), writable: true };
+    let site = Site { sources: vec![(0, source)], ..site(&root) };
+    let steps = write(&grant(vec![volume("/data", false)]), site).unwrap().steps;
+    assert_eq!(place(&steps, "clone-mount"), 0);
+    assert_eq!(place(&steps, "become-root"), 1);
+}
+
+#[test]
+fn where_there_is_one_user_nothing_belongs_to_another() {
+    let root = host_root();
+    for image in ["host", "debian"] {
+        let grant = SandboxGrant { image: image.into(), ..grant(vec![]) };
+        let steps = write(&grant, Site { alone: true, ..site(&root) }).unwrap().steps;
+        for step in steps {
+            match step {
+                Step::Directory { owner, .. } | Step::Ensure { owner, .. } => assert_eq!(owner, SANDBOX),
+                Step::Terminals { group } => assert_eq!(group, SANDBOX.group),
+                Step::BecomeRoot => panic!("there is no root"),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn what_no_cgroup_limits_is_limited_for_each_process() {
+    let root = host_root();
+    let limits = |uncontrolled| {
+        let plan = write(&grant(vec![]), Site { uncontrolled, ..site(&root) }).unwrap();
+        let Step::ResourceLimits(limits) = &plan.steps[place(&plan.steps, "resource-limits")] else {
+            panic!("no limits")
+        };
+        limits.clone()
+    };
+    let mut expected = limits(Uncontrolled::default());
+    expected.extend([ResourceLimit::Data(64 * MIB), ResourceLimit::Processes(16)]);
+    assert_eq!(limits(Uncontrolled { memory: true, processes: true }), expected);
+}
+
+#[test]
 fn the_default_user_is_in_the_passwd_file() {
     let passwd = steps(vec![]).into_iter().find_map(|step| match step {
         Step::File { path, contents } if path == "/etc/passwd" => String::from_utf8(contents).ok(),

@@ -71,7 +71,7 @@ fn a_sandbox_without_cgroups_cannot_be_paused_or_measured_and_says_so() {
     as_ordinary_user(Setting::Alone, tolerant, async |host| {
         let sandbox = host.sandbox().await;
         assert_eq!(sandbox.pause().await.unwrap_err(), Error::Unsupported("pause".to_owned()));
-        assert!(matches!(sandbox.usage().await.unwrap_err(), Error::Unsupported(_)));
+        assert_eq!(sandbox.usage().await.unwrap_err(), Error::Unsupported("usage".to_owned()));
         assert_eq!(said(&sandbox, "echo on").await, "on");
     });
 }
@@ -161,9 +161,18 @@ fn what_is_written_to_a_volume_is_the_caller_s() {
 
 #[test]
 fn an_image_of_the_caller_s_is_a_root() {
+    image_is_a_root(Setting::Alone);
+}
+
+#[test]
+fn an_image_of_the_caller_s_is_a_root_where_she_has_others_set_aside() {
+    image_is_a_root(Setting::WithSubordinates);
+}
+
+fn image_is_a_root(setting: Setting) {
     let mut kept = None;
     as_ordinary_user(
-        Setting::Alone,
+        setting,
         |config| {
             tolerant(config);
             let image = debian_like();

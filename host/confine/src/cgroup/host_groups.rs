@@ -129,7 +129,7 @@ fn home(hierarchy: &Hierarchy) -> io::Result<PathBuf> {
 }
 
 /// The group that the host's own is in, if this user may make groups there and move processes into them.
-fn delegated(hierarchy: &Hierarchy) -> Option<PathBuf> {
+pub(crate) fn delegated(hierarchy: &Hierarchy) -> Option<PathBuf> {
     if hierarchy.version == Version::One {
         return None;
     }

@@ -23,7 +23,9 @@ mod visit;
 
 pub use error::{CgroupError, DiscoverError};
 pub use group::{Group, Usage};
+pub(crate) use hierarchies::Hierarchy;
 pub use hierarchies::{Controller, Hierarchies, Version};
+pub(crate) use host_groups::delegated;
 pub use host_groups::{HostGroups, Territory};
 pub use visit::Visit;
 
