@@ -1,6 +1,5 @@
 """Attempts to become somebody else, or to gain rights."""
 
-import ctypes
 import errno
 import os
 import struct

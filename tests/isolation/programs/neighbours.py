@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import sys
-import time
 
 from attempt import Stopped, attempt, main
 

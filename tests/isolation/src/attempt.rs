@@ -83,12 +83,16 @@ impl Attempt {
         }
     }
 
+    /// Holds an outcome against what a sandbox owes.
+    ///
     /// # Panics
     /// It got out.
     pub fn must_be_stopped(&self, outcome: &Outcome) {
         assert!(matches!(outcome, Outcome::Stopped(_)), "{self:?} got out: {outcome:?}");
     }
 
+    /// Holds an outcome against what a control owes.
+    ///
     /// # Panics
     /// It was stopped, though the kernel has what it asks for.
     pub fn must_get_out(&self, outcome: &Outcome) {

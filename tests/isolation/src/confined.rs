@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mimobox_confine::Plan;
-use mimobox_harness::OsHost;
+use mimobox_harness::{OsHost, Requirement, met};
 use mimobox_sandbox::{
     Ceiling, Command, Error, ExitStatus, Finished, Limits, Mount, Run, Sandbox, Spec, fake,
 };
@@ -51,11 +51,14 @@ impl Confined {
         Self::with(&Conditions::default())
     }
 
-    /// None where the machine lacks what it takes.
+    /// Made under these conditions; none where the machine lacks what it takes. Controls take root, so attempts do too.
     ///
     /// # Panics
     /// It cannot be made.
     pub fn with(conditions: &Conditions) -> Option<Self> {
+        if !met(Requirement::Root) {
+            return None;
+        }
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let ceiling = Ceiling { output: conditions.output, ..fake::ceiling() };
         let in_runtime = runtime.enter();
