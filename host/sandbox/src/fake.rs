@@ -18,9 +18,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use tokio::io::AsyncReadExt as _;
 
 use crate::audit::{AuditFailure, AuditSink, Entry};
-use crate::backend::{Backend, Created, SandboxId};
+use crate::backend::{Backend, Created, Output, SandboxId};
 use crate::ceiling::{Access, Ceiling};
 use crate::enforcement::{Enforcement, EnforcementStatus};
 use crate::error::{Error, Result};
@@ -104,11 +105,26 @@ impl Backend for FakeBackend {
         if grant.image != self.default_image() {
             return Err(Error::NotFound);
         }
-        let enforcement = vec![Enforcement {
-            mechanism: "fake".into(),
-            status: EnforcementStatus::Absent,
-            detail: "a backend for tests enforces nothing".into(),
-        }];
-        Ok(Created { instance: Arc::new(FakeInstance::new(grant.limits.disk)), enforcement })
+        Ok(created(FakeInstance::new(grant.limits.disk)))
     }
+
+    async fn restore(
+        &self,
+        _id: &SandboxId,
+        grant: Authorized<SandboxGrant>,
+        mut state: Output,
+    ) -> Result<Created> {
+        let mut saved = Vec::new();
+        state.read_to_end(&mut saved).await.map_err(|error| Error::from_io(&error))?;
+        Ok(created(FakeInstance::restored(grant.limits.disk, &saved)?))
+    }
+}
+
+fn created(instance: FakeInstance) -> Created {
+    let enforcement = vec![Enforcement {
+        mechanism: "fake".into(),
+        status: EnforcementStatus::Absent,
+        detail: "a backend for tests enforces nothing".into(),
+    }];
+    Created { instance: Arc::new(instance), enforcement }
 }

@@ -10,8 +10,10 @@ mod built;
 mod leftovers;
 mod os_host;
 mod requirement;
+mod snapshots;
 
 pub use built::{agent, component, program};
 pub use leftovers::Leftovers;
 pub use os_host::OsHost;
 pub use requirement::{Requirement, can_sandbox, met};
+pub use snapshots::snapshots;

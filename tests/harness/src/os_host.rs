@@ -7,25 +7,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use mimobox_backend_os::{Access, BackendConfig, OsBackend, Volume};
+use mimobox_backend_os::{Access, BackendConfig, NewBackendError, OsBackend, Volume};
 use mimobox_sandbox::fake::{self, AuditLog};
 use mimobox_sandbox::{Ceiling, Manager, Parts, Policy, Run, Subject};
 use tempfile::TempDir;
 
 use crate::built;
 use crate::requirement::{Requirement, met};
+use crate::snapshots::snapshots;
 
-/// A host for tests. Its volumes are `fixtures`, read-only, and `scratch`, in a folder that goes with it.
+/// A host for tests. Its volumes are `fixtures`, read-only, and `scratch`; they and its snapshots go with it.
 pub struct OsHost {
     manager: Manager,
     audit: AuditLog,
     volumes: TempDir,
+    _snapshots: TempDir,
 }
 
 impl OsHost {
     /// With the ceiling of the fake backend and no policy; none where the machine lacks what it takes.
     pub fn start() -> Option<Self> {
         Self::with(fake::ceiling(), Vec::new())
+    }
+
+    /// As [`OsHost::start`], where the machine may lack it all the same.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub fn try_start() -> Result<Self, NewBackendError> {
+        Self::assemble(fake::ceiling(), Vec::new(), |_| {})
     }
 
     /// With this ceiling and these policies; none where the machine lacks what it takes.
@@ -42,6 +52,14 @@ impl OsHost {
         if !met(Requirement::Root) {
             return None;
         }
+        Some(Self::assemble(ceiling, policies, prepare).unwrap())
+    }
+
+    fn assemble(
+        ceiling: Ceiling,
+        policies: Vec<Arc<dyn Policy>>,
+        prepare: impl FnOnce(&mut OsBackend),
+    ) -> Result<Self, NewBackendError> {
         let volumes = tempfile::tempdir().unwrap();
         let mut config = BackendConfig::new(std::fs::read(built::agent()).unwrap());
         for (name, access) in [("fixtures", Access::ReadOnly), ("scratch", Access::ReadWrite)] {
@@ -51,18 +69,19 @@ impl OsHost {
             config.volumes.insert(name.to_owned(), Volume { directory, access });
         }
         let audit = AuditLog::default();
-        let mut backend = OsBackend::new(config).unwrap();
+        let (folder, store) = snapshots();
+        let mut backend = OsBackend::new(config)?;
         prepare(&mut backend);
         let manager = Manager::new(Parts {
             ceiling,
             policies,
             policy_deadline: Duration::from_secs(1),
             audit: Arc::new(audit.clone()),
-            snapshots: None,
+            snapshots: Some(Arc::new(store)),
             backends: vec![Arc::new(backend)],
             name: unique_name(),
         });
-        Some(Self { manager, audit, volumes })
+        Ok(Self { manager, audit, volumes, _snapshots: folder })
     }
 
     /// Its manager.

@@ -13,9 +13,12 @@ use super::task::{End, Mode};
 use super::terminal::FakeTerminal;
 use super::tree::Tree;
 use super::{PIPE, Shared};
-use crate::backend::{Control, ExitStatus, Input, Instance, Opened, Signal, Spawned, TerminalSize, Usage};
+use crate::backend::{
+    Control, ExitStatus, Input, Instance, Opened, Output, Signal, Spawned, TerminalSize, Usage,
+};
 use crate::error::{Error, Result};
-use crate::grant::{Authorized, CommandGrant};
+use crate::files::{FileTask, Work};
+use crate::grant::{Authorized, CommandGrant, Save};
 
 /// Signals that may wait for a process.
 const SIGNALS: usize = 16;
@@ -33,6 +36,13 @@ impl FakeInstance {
         let files = Arc::new(Mutex::new(Tree::new(disk)));
         let mode = watch::Sender::new(Mode::Running);
         Self { next: AtomicU32::new(1), mode, running: Arc::default(), files }
+    }
+
+    /// With what was saved of another.
+    pub(super) fn restored(disk: u64, saved: &[u8]) -> Result<Self> {
+        let instance = Self::new(disk);
+        *instance.files.lock() = Tree::restored(disk, saved)?;
+        Ok(instance)
     }
 
     pub(super) fn mode(&self) -> watch::Receiver<Mode> {
@@ -103,6 +113,11 @@ impl Instance for FakeInstance {
         })
     }
 
+    async fn save(&self, _grant: Authorized<Save>) -> Result<FileTask<Output>> {
+        let saved = self.files()?.lock().saved();
+        Ok(FileTask { stream: Box::pin(std::io::Cursor::new(saved)), work: Arc::new(Done) })
+    }
+
     async fn usage(&self) -> Result<Usage> {
         Ok(Usage { processes: self.running.load(Ordering::Relaxed), ..Usage::default() })
     }
@@ -156,5 +171,19 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An operation that was over when it began.
+struct Done;
+
+#[async_trait]
+impl Work for Done {
+    async fn ended(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn stop(&self) -> Result<()> {
+        Ok(())
     }
 }

@@ -51,6 +51,50 @@ impl Tree {
         Self { nodes: directories.into(), limit, watches: Watches::default() }
     }
 
+    /// All that is in it, for [`Tree::restored`]: a line for each file, with its bytes behind it.
+    pub(super) fn saved(&self) -> Vec<u8> {
+        let mut saved = Vec::new();
+        for (path, Node { content, mode, .. }) in &self.nodes {
+            let (kind, bytes) = match content {
+                Content::Bytes(bytes) => ('f', bytes.as_slice()),
+                Content::Directory => ('d', &[][..]),
+                Content::Link(target) => ('l', target.as_bytes()),
+            };
+            saved.extend(format!("{kind} {mode} {} {}\n", bytes.len(), path.display()).bytes());
+            saved.extend_from_slice(bytes);
+        }
+        saved.extend(b"end\n");
+        saved
+    }
+
+    /// A tree as it was saved; none where it was not saved like that.
+    pub(super) fn restored(limit: u64, mut saved: &[u8]) -> Result<Self> {
+        let damaged = || Error::invalid("snapshot", "its state is damaged");
+        let mut tree = Self::new(limit);
+        loop {
+            let end = saved.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
+            let (line, rest) = saved.split_at(end);
+            let line = std::str::from_utf8(line).map_err(|_| damaged())?;
+            if line == "end" {
+                return Ok(tree);
+            }
+            let [kind, mode, length, path] =
+                line.splitn(4, ' ').collect::<Vec<_>>().try_into().map_err(|_| damaged())?;
+            let length: usize = length.parse().map_err(|_| damaged())?;
+            let (bytes, rest) =
+                rest.get(1..).and_then(|rest| rest.split_at_checked(length)).ok_or_else(damaged)?;
+            let content = match kind {
+                "f" => Content::Bytes(Arc::new(bytes.to_vec())),
+                "d" => Content::Directory,
+                "l" => Content::Link(String::from_utf8(bytes.to_vec()).map_err(|_| damaged())?),
+                _ => return Err(damaged()),
+            };
+            tree.check_room(length)?;
+            tree.nodes.insert(path.into(), Node::new(content, mode.parse().map_err(|_| damaged())?));
+            saved = rest;
+        }
+    }
+
     /// A regular file's bytes, as they are now.
     pub(super) fn bytes(&self, path: &str) -> Result<Arc<Vec<u8>>> {
         match &self.node(&self.resolve(path, LastLink::Follow)?)?.content {
