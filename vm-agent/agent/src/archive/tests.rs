@@ -162,7 +162,10 @@ fn a_hard_link_to_the_outside_is_refused() {
 #[test]
 fn devices_and_unknown_kinds_are_refused() {
     for kind in [EntryType::Char, EntryType::Block, EntryType::Continuous] {
-        let device = |header: &mut Header| header.set_device_major(1).unwrap();
+        let device = |header: &mut Header| {
+            header.set_device_major(1).unwrap();
+            header.set_device_minor(3).unwrap();
+        };
         let refused = restored(&archive("tmp/a", kind, None, device));
         assert!(matches!(refused, Err(RestoreError::Kind(_))), "{kind:?}");
     }
