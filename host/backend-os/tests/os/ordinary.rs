@@ -9,7 +9,7 @@ use mimobox_sandbox::{Command, EnforcementStatus, Error, ExitStatus, Limits, Mou
 
 use crate::harness::{Host, MIB, said, sh, text};
 use crate::image_folders::debian_like;
-use crate::unprivileged::{Setting, as_ordinary_user, with_groups};
+use crate::unprivileged::{End, Setting, as_ordinary_user, with_groups};
 
 /// Without a cgroup nothing holds a share of the processor, and the operator must say that this is as it may be.
 fn tolerant(config: &mut BackendConfig) {
@@ -213,7 +213,7 @@ fn two_hosts_of_one_user_do_not_disturb_each_other() {
 
 #[test]
 fn a_delegated_group_pauses_and_counts() {
-    with_groups(tolerant, async |host| {
+    with_groups(End::Passed, tolerant, async |host| {
         let sandbox = host.sandbox().await;
         assert_eq!(status(&sandbox, "freezer"), EnforcementStatus::Enforced);
         said(&sandbox, "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done").await;
@@ -223,6 +223,17 @@ fn a_delegated_group_pauses_and_counts() {
         assert_eq!(said(&sandbox, "echo on").await, "on");
         sandbox.pause().await.unwrap();
         sandbox.close().await.unwrap();
+    });
+}
+
+/// A paused sandbox cannot see its host's end by itself: only the janitor helps.
+#[test]
+fn a_host_that_is_killed_leaves_no_group() {
+    with_groups(End::Killed, tolerant, async |host| {
+        let sandbox = host.sandbox().await;
+        let _process = sandbox.spawn(Command::new("sleep").arguments(["1000"]), false).await.unwrap();
+        sandbox.pause().await.unwrap();
+        nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL).unwrap();
     });
 }
 

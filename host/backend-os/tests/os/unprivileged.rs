@@ -3,8 +3,11 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use mimobox_backend_os::BackendConfig;
 use nix::unistd::geteuid;
@@ -42,13 +45,23 @@ pub(crate) fn as_ordinary_user<F: Future<Output = ()>>(
         Setting::WithSubordinates => one_with_subordinates(),
     };
     match user {
-        Some(user) => run_again(user, None),
+        Some(user) => passed(&run_again(user, None)),
         None => println!("skipped: /etc/subuid sets no users aside for anybody, or there is no newuidmap"),
     }
 }
 
-/// As `as_ordinary_user`, for one to whom a cgroup of version 2 is delegated.
+/// How the process that runs a test as somebody else is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With a test that passed.
+    Passed,
+    /// By `SIGKILL`, which it sends itself.
+    Killed,
+}
+
+/// As `as_ordinary_user`, for one to whom a cgroup of version 2 is delegated. Afterwards none of her groups may be left.
 pub(crate) fn with_groups<F: Future<Output = ()>>(
+    end: End,
     configure: impl FnOnce(&mut BackendConfig),
     test: impl FnOnce(Host) -> F,
 ) {
@@ -62,7 +75,9 @@ pub(crate) fn with_groups<F: Future<Output = ()>>(
         println!("skipped: there is no cgroup hierarchy of version 2");
         return;
     };
-    let group = hierarchy.join(format!("mimobox-test-{}", std::process::id()));
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let group = hierarchy.join(format!("mimobox-test-{}-{number}", std::process::id()));
     let own = group.join("host");
     fs::create_dir_all(&own).unwrap();
     for place in [&group, &own] {
@@ -71,16 +86,29 @@ pub(crate) fn with_groups<F: Future<Output = ()>>(
             chown(place.join(file), Some(NOBODY.0), Some(NOBODY.1)).unwrap();
         }
     }
-    run_again(NOBODY, Some(&own));
-    // The janitor removes the host's own group; what it is in is left.
-    let _ = fs::remove_dir(group.join("mimobox"));
-    for place in [&own, &group] {
-        fs::remove_dir(place).unwrap_or_else(|error| panic!("{}: {error}", place.display()));
+    let finished = run_again(NOBODY, Some(&own));
+    match end {
+        End::Passed => passed(&finished),
+        End::Killed => assert_eq!(finished.status.signal(), Some(9), "{finished:?}"),
+    }
+    // The janitor is nobody's child: nothing says when it is done.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    for place in [group.join("mimobox"), own, group] {
+        while let Err(error) = fs::remove_dir(&place) {
+            assert!(Instant::now() < deadline, "{}: {error}", place.display());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
+fn passed(finished: &Output) {
+    let said = String::from_utf8_lossy(&finished.stdout);
+    let complained = String::from_utf8_lossy(&finished.stderr);
+    assert!(finished.status.success() && said.contains("1 passed"), "{said}\n{complained}");
+}
+
 #[allow(clippy::disallowed_methods, reason = "a test may run a program of its machine")]
-fn run_again((user, group): (u32, u32), cgroup: Option<&Path>) {
+fn run_again((user, group): (u32, u32), cgroup: Option<&Path>) -> Output {
     assert!(geteuid().is_root(), "only root can become somebody else");
     let scratch = tempfile::tempdir().unwrap();
     let (program, agent, home) =
@@ -94,7 +122,7 @@ fn run_again((user, group): (u32, u32), cgroup: Option<&Path>) {
     let name = std::thread::current().name().unwrap().to_owned();
     let enter = cgroup.map_or(OsString::from("/dev/null"), |group| group.join("cgroup.procs").into());
     let script = "echo $$ > \"$0\" && exec setpriv --reuid \"$1\" --regid \"$2\" --clear-groups \"$3\" --exact \"$4\" --nocapture";
-    let finished = Command::new("sh")
+    Command::new("sh")
         .args(["-c", script])
         .arg(enter)
         .args([user.to_string(), group.to_string()])
@@ -106,10 +134,7 @@ fn run_again((user, group): (u32, u32), cgroup: Option<&Path>) {
         .env(AGAIN, "1")
         .current_dir("/")
         .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&finished.stdout);
-    let complained = String::from_utf8_lossy(&finished.stderr);
-    assert!(finished.status.success() && said.contains("1 passed"), "{said}\n{complained}");
+        .unwrap()
 }
 
 /// Somebody of `/etc/subuid`, by number; none where nobody is.
