@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use mimobox_sandbox::{Access, Isolation};
 
 use crate::config;
 use crate::quantity::{Cores, Size, Span};
+
+mod image;
+
+pub(crate) use image::{ImageArguments, ImageCommand, ImportArguments};
 
 const EXIT_CODES: &str = "\
 Exit codes of `exec`, `shell` and `run`: that of what ran; 124 it took longer than it may; 125 the host failed, or was called \
@@ -51,8 +55,15 @@ pub(crate) enum Command {
     Shell(ShellArguments),
     /// Show what a component asks for before it runs: its imports are its permission request
     Inspect(InspectArguments),
+    /// Keep root file systems for sandboxes to run in
+    #[command(subcommand)]
+    Image(ImageCommand),
     /// Look at this machine: which mechanisms there are, what is lost without them, how to get them
     Doctor,
+    /// Print a script by which a shell completes this program's words
+    Completions(CompletionsArguments),
+    /// Print the manual page of this program, or of one of its commands
+    Man(ManArguments),
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +111,9 @@ pub(crate) struct SandboxArguments {
     /// The kind of sandbox; the first that the configuration allows where none is given
     #[arg(long, value_parser = isolation, value_name = "os|micro-vm")]
     pub(crate) isolation: Option<Isolation>,
+    /// The root to run in, of those that `mimobox-host image list` shows; this machine's own programs where none is given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) image: Option<String>,
     #[command(flatten)]
     pub(crate) additions: Additions,
     /// Memory of the sandbox, such as `512 MiB`
@@ -114,6 +128,9 @@ pub(crate) struct SandboxArguments {
     /// What the sandbox may write to its own file system, such as `1 GiB`
     #[arg(long, value_name = "SIZE")]
     pub(crate) disk: Option<Size>,
+    /// Label the sandbox, for policies and the audit log; may be given again
+    #[arg(long, value_parser = variable, value_name = "NAME=VALUE")]
+    pub(crate) label: Vec<(String, String)>,
     /// Print what the kernel enforces, on standard error
     #[arg(long)]
     pub(crate) enforcement: bool,
@@ -128,8 +145,11 @@ pub(crate) struct ProcessArguments {
     /// Kill the program after this long, such as `30 s`; at the configuration's ceiling where none is given
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<Span>,
+    /// Run as this user of the image; as its unprivileged default where none is given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
     /// Where the program starts, inside the sandbox
-    #[arg(long, value_name = "DIRECTORY")]
+    #[arg(long, visible_alias = "cwd", value_name = "DIRECTORY")]
     pub(crate) directory: Option<String>,
 }
 
@@ -137,6 +157,30 @@ pub(crate) struct ProcessArguments {
 pub(crate) struct InspectArguments {
     /// A component's file, or its name in the configuration
     pub(crate) component: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// Whose script it is
+    pub(crate) shell: ShellWord,
+}
+
+/// A shell that completes words.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ShellWord {
+    Bash,
+    Fish,
+    Zsh,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArguments {
+    /// A command, such as `exec` or `image import`
+    #[arg(conflicts_with = "all")]
+    pub(crate) command: Vec<String>,
+    /// Write the pages of this program and all its commands into this directory instead
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) all: Option<PathBuf>,
 }
 
 /// What the command line adds to the configuration. It can add policies and never take one away.

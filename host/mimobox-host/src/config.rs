@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) volumes: BTreeMap<String, PathBuf>,
     /// The audit log; in the state folder where none.
     pub(crate) audit: Option<PathBuf>,
+    /// How much the import of an image may bring.
+    pub(crate) images: mimobox_images::Limits,
     /// Mechanisms that a sandbox may lack.
     pub(crate) tolerate: BTreeSet<String>,
 }
@@ -134,6 +136,7 @@ impl Config {
             components,
             volumes,
             audit: document.audit.file.map(|file| folder.join(file)),
+            images: limits::images(&source, &document.images)?,
             tolerate: names(&source, "mechanism", document.tolerate, known.mechanisms)?,
         })
     }
@@ -148,6 +151,7 @@ impl Default for Config {
             components: BTreeMap::new(),
             volumes: BTreeMap::new(),
             audit: None,
+            images: mimobox_images::Limits::default(),
             tolerate: BTreeSet::new(),
         }
     }

@@ -30,6 +30,11 @@ impl Failure {
         Self { exit: Exit::Denied, code: "denied", error: error.into() }
     }
 
+    /// The host can't do what it was asked to, for a reason that programs may want to know.
+    pub(crate) fn coded(code: &'static str, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::HostError, code, error: error.into() }
+    }
+
     /// A command that could not be started, or whose end is not known.
     pub(crate) fn of_command(error: Error, what: impl fmt::Display) -> Self {
         Self { exit: Exit::of_error(&error), ..Self::of_sandbox(error, what) }

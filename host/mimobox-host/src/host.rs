@@ -17,6 +17,7 @@ use crate::agent;
 use crate::audit_sink::AuditFile;
 use crate::cli::{Additions, VolumeArgument};
 use crate::config::{Config, PolicySetting};
+use crate::images::ImagesInUse;
 use crate::state;
 
 /// Who asks, where no component does.
@@ -87,6 +88,7 @@ fn open_audit(config: &Config, host: &str) -> anyhow::Result<AuditFile> {
 fn os_backend(config: &Config) -> anyhow::Result<OsBackend> {
     let tolerated = |mechanism: &Mechanism| config.tolerate.contains(mechanism.name());
     let backend = BackendConfig {
+        images: Some(Arc::new(ImagesInUse::default())),
         volumes: open_volumes(config)?,
         tolerated: Mechanism::ALL.into_iter().filter(tolerated).collect(),
         ..BackendConfig::new(agent::read()?)

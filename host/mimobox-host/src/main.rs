@@ -22,6 +22,7 @@ mod config;
 mod exit;
 mod failure;
 mod host;
+mod images;
 mod interrupt;
 mod output;
 mod payload;

@@ -1,6 +1,6 @@
-//! The user's two folders: state, which holds the audit log, and cache, which holds compiled components.
+//! The user's two folders: state, which holds the audit log and the images, and cache, which holds compiled components.
 //!
-//! Whoever can write to the state folder can forge the log. So it is made with 0700, opened once, and refused if it is not
+//! Whoever can write to the state folder can forge the log and change what sandboxes run. So it is made with 0700, opened once, and refused if it is not
 //! the user's own or others may write to it; from there on it is used through its handle, never by its path again. The
 //! cache is the component crate's to open, by the same rules.
 
@@ -14,6 +14,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt};
 
 const FOLDER: &str = "mimobox-host";
+const IMAGES: &str = "images";
 const OWNER_ONLY: u32 = 0o700;
 pub(crate) const OTHERS_WRITE: u32 = 0o022;
 
@@ -45,6 +46,12 @@ pub(crate) enum FolderError {
 /// Specification).
 pub(crate) fn open() -> Result<PrivateFolder, FolderError> {
     open_private(place("its state", "XDG_STATE_HOME", ".local/state")?)
+}
+
+/// Opens the folder of the images, in the state folder.
+pub(crate) fn images() -> Result<PrivateFolder, FolderError> {
+    // By its path: the state folder is nobody else's, which opening it makes sure of.
+    open().and_then(|state| open_private(state.path.join(IMAGES)))
 }
 
 /// Where the cache folder is: `$XDG_CACHE_HOME/mimobox-host`, or `~/.cache/mimobox-host`.

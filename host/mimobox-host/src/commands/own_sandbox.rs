@@ -1,9 +1,10 @@
 //! A sandbox for one command of the command line: made for it, and gone with it.
 
 use anyhow::Context;
-use mimobox_sandbox::{Access, Command, Enforcement, Limits, Mount, Run, Sandbox, Spec, Subject};
+use mimobox_sandbox::{Access, Command, Enforcement, Error, Limits, Mount, Run, Sandbox, Spec, Subject};
 
 use crate::cli::{ProcessArguments, SandboxArguments};
+use crate::commands::image;
 use crate::components::Components;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -51,6 +52,7 @@ pub(super) fn command(words: &[String], arguments: &ProcessArguments) -> Command
     Command {
         environment: arguments.env.clone(),
         directory: arguments.directory.clone(),
+        user: arguments.user.clone(),
         timeout: arguments.timeout.map(|timeout| timeout.0),
         ..Command::new(words.first().map_or("", String::as_str)).arguments(words.iter().skip(1))
     }
@@ -58,7 +60,10 @@ pub(super) fn command(words: &[String], arguments: &ProcessArguments) -> Command
 
 async fn make(host: &Host, run: &Run, arguments: &SandboxArguments) -> Outcome<Sandbox> {
     let made = run.create(spec(arguments, host)?).await;
-    let sandbox = made.map_err(|error| Failure::of_sandbox(error, "failed to make a sandbox"))?;
+    let sandbox = made.map_err(|error| match &arguments.image {
+        Some(image) if error == Error::NotFound => image::missing(image),
+        _ => Failure::of_sandbox(error, "failed to make a sandbox"),
+    })?;
     if arguments.enforcement {
         output::remark(enforcement_table(sandbox.enforcement()));
     }
@@ -69,6 +74,7 @@ fn spec(arguments: &SandboxArguments, host: &Host) -> Outcome<Spec> {
     let mounts = arguments.additions.volume.iter().map(|volume| mount(&volume.name, host));
     Ok(Spec {
         isolation: arguments.isolation,
+        image: arguments.image.clone(),
         limits: Limits {
             memory: arguments.memory.map(|size| size.0),
             cpu: arguments.cpu.map(|cores| cores.0),
@@ -76,6 +82,7 @@ fn spec(arguments: &SandboxArguments, host: &Host) -> Outcome<Spec> {
             disk: arguments.disk.map(|size| size.0),
         },
         mounts: mounts.collect::<Outcome<_>>()?,
+        labels: arguments.label.clone(),
         ..Spec::default()
     })
 }

@@ -24,6 +24,7 @@ pub(super) struct Document {
     pub(super) component: BTreeMap<Spanned<String>, ComponentTable>,
     pub(super) volume: BTreeMap<Spanned<String>, VolumeTable>,
     pub(super) audit: AuditTable,
+    pub(super) images: ImagesTable,
 }
 
 /// `[ceiling]`: what can be had at most.
@@ -111,4 +112,18 @@ pub(super) enum AccessWord {
 pub(super) struct AuditTable {
     /// The state folder's `audit.jsonl` where none.
     pub(super) file: Option<PathBuf>,
+}
+
+/// `[images]`: how much one import may bring.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct ImagesTable {
+    /// Of all layers together, decompressed.
+    pub(super) bytes: Option<Size>,
+    /// Files, directories and links of all layers together.
+    pub(super) entries: Option<u64>,
+    /// Names in one path.
+    pub(super) depth: Option<Spanned<usize>>,
+    /// Bytes in one path.
+    pub(super) path_length: Option<usize>,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mimobox_sandbox::{Ceiling, GrantedLimits, Isolation};
 use toml::Spanned;
 
-use super::document::{CeilingTable, DefaultsTable};
+use super::document::{CeilingTable, DefaultsTable, ImagesTable};
 use super::fault::{ConfigError, Source};
 use crate::quantity::{Cores, Size};
 
@@ -62,6 +62,24 @@ pub(super) fn ceiling(
         lifetime: most.lifetime.map_or(built_in.lifetime, |lifetime| lifetime.0),
         output: most.output.map_or(built_in.output, |output| output.0),
         volumes: BTreeMap::new(),
+    })
+}
+
+/// The limits of an import, with what the table changes.
+pub(super) fn images(
+    source: &Source<'_>,
+    table: &ImagesTable,
+) -> Result<mimobox_images::Limits, ConfigError> {
+    let built_in = mimobox_images::Limits::default();
+    let deepest = mimobox_images::Limits::DEEPEST;
+    if let Some(depth) = table.depth.as_ref().filter(|depth| *depth.get_ref() > deepest) {
+        return Err(source.malformed(&depth.span(), format!("an image's depth is at most {deepest}")));
+    }
+    Ok(mimobox_images::Limits {
+        bytes: table.bytes.map_or(built_in.bytes, |size| size.0),
+        entries: table.entries.unwrap_or(built_in.entries),
+        depth: table.depth.as_ref().map_or(built_in.depth, |depth| *depth.get_ref()),
+        path: table.path_length.unwrap_or(built_in.path),
     })
 }
 

@@ -64,6 +64,11 @@ fn every_key_is_read() {
         access = "read-write"
         [audit]
         file = "audit.jsonl"
+        [images]
+        bytes = "2 GiB"
+        entries = 1000
+        depth = 32
+        path-length = 1024
         "#,
     )
     .unwrap();
@@ -85,6 +90,8 @@ fn every_key_is_read() {
     assert_eq!(config.volumes["scratch"], Path::new("/srv/scratch"));
     assert_eq!(config.audit.as_deref(), Some(Path::new("etc/audit.jsonl")));
     assert!(config.tolerate.contains("cpu-limit"));
+    let images = mimobox_images::Limits { bytes: 2 << 30, entries: 1000, depth: 32, path: 1024 };
+    assert_eq!(config.images, images);
 
     let [first, second] = config.policies.as_slice() else { panic!("two policies: {:?}", config.policies) };
     assert_eq!((first.name.as_str(), first.deadline), ("first", Duration::from_millis(50)));
@@ -173,6 +180,7 @@ fn a_limit_under_which_nothing_runs_is_refused() {
             "{refusal}"
         );
     }
+    assert!(refusal("[images]\ndepth = 257").contains("at most 256"));
     assert!(refusal("[ceiling]\nisolation = []").contains("an empty list of isolations"));
 }
 

@@ -8,7 +8,9 @@ mod caller;
 mod configuration;
 mod exec;
 mod guests;
+mod image;
 mod inspect;
+mod pages;
 mod run;
 mod signals;
 
