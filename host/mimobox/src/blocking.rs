@@ -22,6 +22,7 @@ mod pool;
 mod process;
 mod pty;
 mod sandbox;
+mod snapshot;
 
 use std::io::{self, Read, Write};
 
@@ -36,6 +37,7 @@ pub use pool::RestorePool;
 pub use process::{Process, StreamReceiver};
 pub use pty::{PtyOutput, PtySession};
 pub use sandbox::Sandbox;
+pub use snapshot::SandboxSnapshot;
 
 /// Threads for what goes on while nobody waits. One alone could be held up by a task that is slow for once.
 const THREADS: usize = 2;

@@ -174,6 +174,11 @@ impl ConfigBuilder {
         self.of_own_host(|host| host.agent(program))
     }
 
+    /// The folder that snapshots are kept in. See [`HostBuilder::snapshots`].
+    pub fn snapshots(self, folder: impl Into<PathBuf>) -> Self {
+        self.of_own_host(|host| host.snapshots(folder))
+    }
+
     /// What may be asked for at most. See [`HostBuilder::ceiling`].
     pub fn ceiling(self, ceiling: Ceiling) -> Self {
         self.of_own_host(|host| host.ceiling(ceiling))
@@ -188,8 +193,8 @@ impl ConfigBuilder {
     /// Checks what can be checked without a host.
     ///
     /// # Errors
-    /// `Unsupported`: HTTP domains. `InvalidArgument`: a host was given, and beside it a volume, policy, audit log, agent or
-    /// ceiling, which are a host's own.
+    /// `Unsupported`: HTTP domains. `InvalidArgument`: a host was given, and beside it a volume, policy, audit log, agent,
+    /// folder of snapshots or ceiling, which are a host's own.
     pub fn build(self) -> Result<Config> {
         let Self { spec, timeout, given, own, allowed_http_domains } = self;
         if let Some(domain) = allowed_http_domains.first() {
@@ -201,7 +206,8 @@ impl ConfigBuilder {
             (None, Some(builder)) => HostChoice::Own(Arc::new(LazyHost::new(builder))),
             (Some(_), Some(_)) => {
                 return Err(Error::InvalidArgument(
-                    "host: it has its own volumes, policies, audit log, agent and ceiling".to_owned(),
+                    "host: it has its own volumes, policies, audit log, agent, snapshots and ceiling"
+                        .to_owned(),
                 ));
             }
         };

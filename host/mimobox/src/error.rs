@@ -1,5 +1,8 @@
 //! What can go wrong, each with a stable code.
 
+use std::io;
+use std::path::{Path, PathBuf};
+
 use mimobox_sandbox::{Denial, FailureId};
 
 use crate::host::StartHostError;
@@ -53,6 +56,14 @@ pub enum Error {
     /// The backend failed. Its cause went to `tracing` as an error, under this id.
     #[error("failed; the log has the cause under {0}")]
     Failed(FailureId),
+    /// A file of this machine's, outside of any sandbox, could not be opened or written.
+    #[error("failed to use the file {path}", path = .path.display())]
+    File {
+        /// As it was given.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// No host could be started on this machine.
     #[error("failed to start a sandbox host")]
     Host(#[from] StartHostError),
@@ -63,10 +74,14 @@ pub enum Error {
     WithinRuntime,
     /// The threads of [`blocking`](crate::blocking) could not be started.
     #[error("failed to start the threads of the blocking interface")]
-    Threads(#[source] std::io::Error),
+    Threads(#[source] io::Error),
 }
 
 impl Error {
+    pub(crate) fn file(path: &Path, source: io::Error) -> Self {
+        Self::File { path: path.to_owned(), source }
+    }
+
     /// A stable name, for programs and metrics.
     pub fn code(&self) -> &'static str {
         match self {
@@ -84,6 +99,7 @@ impl Error {
             Self::Gone => "gone",
             Self::Poisoned => "poisoned",
             Self::Failed(_) => "failed",
+            Self::File { .. } => "file",
             Self::Host(_) => "no-host",
             Self::WithinRuntime => "within-runtime",
             Self::Threads(_) => "no-threads",
@@ -114,8 +130,8 @@ impl From<mimobox_sandbox::Error> for Error {
 }
 
 /// The error of an operation in the error of its stream.
-impl From<std::io::Error> for Error {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
         mimobox_sandbox::Error::from_io(&error).into()
     }
 }
@@ -130,7 +146,7 @@ mod tests {
             mimobox_sandbox::Error::denied("rule", "reason"),
             mimobox_sandbox::Error::NotFound,
             mimobox_sandbox::Error::TimedOut,
-            mimobox_sandbox::Error::failed(&std::io::Error::other("x")),
+            mimobox_sandbox::Error::failed(&io::Error::other("x")),
         ];
         for error in domain {
             assert_eq!(Error::from(error.clone()).code(), error.code());

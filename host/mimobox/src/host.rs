@@ -24,15 +24,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mimobox_backend_os::{BackendConfig, Mechanism, NewBackendError, OsBackend, Volume};
 use mimobox_sandbox::{
-    Access, AuditSink, Ceiling, GrantedLimits, Isolation, Manager, Parts, Policy, Run, Subject,
+    Access, AuditSink, Ceiling, GrantedLimits, Isolation, Manager, Parts, Policy, Run, SnapshotId, Subject,
 };
 use parking_lot::Mutex;
+use tokio::io::AsyncRead;
 
 use crate::agent;
 use crate::audit_file::{AuditFile, OpenAuditError};
 use crate::config::Config;
 use crate::error::Result;
 use crate::sandbox::Sandbox;
+use crate::snapshot::SandboxSnapshot;
+use crate::snapshot_store::{LazyStore, Place};
 
 const MIB: u64 = 1024 * 1024;
 /// Who asks, where the program gives no name of its own.
@@ -75,6 +78,22 @@ impl Host {
         Sandbox::create(self.clone(), config).await
     }
 
+    /// Finds a snapshot by its name. Policies are asked as for restoring it.
+    ///
+    /// # Errors
+    /// `NotFound`, `InvalidArgument` (it is damaged), `Denied`, `Failed`.
+    pub async fn open_snapshot(&self, id: &SnapshotId) -> Result<SandboxSnapshot> {
+        Ok(SandboxSnapshot::new(self.run().open_snapshot(id).await?, self.clone(), None))
+    }
+
+    /// Takes in a snapshot's bytes as they come. They are checked whole, whoever made them.
+    ///
+    /// # Errors
+    /// As for [`SandboxSnapshot::from_bytes`].
+    pub async fn load_snapshot(&self, bytes: impl AsyncRead + Send + 'static) -> Result<SandboxSnapshot> {
+        Ok(SandboxSnapshot::new(self.run().load_snapshot(Box::pin(bytes)).await?, self.clone(), None))
+    }
+
     /// How many sandboxes there are now, those being made or destroyed among them.
     pub fn sandboxes(&self) -> u32 {
         self.0.manager.sandboxes()
@@ -91,8 +110,8 @@ impl fmt::Debug for Host {
     }
 }
 
-/// What a host is made of. Where nothing is said: the agent from `$MIMOBOX_AGENT` or beside the program, the audit log in
-/// the user's state folder, moderate limits, no policy and no volume.
+/// What a host is made of. Where nothing is said: the agent from `$MIMOBOX_AGENT` or beside the program, the audit log and
+/// the snapshots in the user's state folder, moderate limits, no policy and no volume.
 #[derive(Clone)]
 pub struct HostBuilder {
     name: String,
@@ -103,6 +122,7 @@ pub struct HostBuilder {
     volumes: BTreeMap<String, (PathBuf, Access)>,
     ceiling: Ceiling,
     tolerated: Vec<String>,
+    snapshots: Place,
 }
 
 impl Default for HostBuilder {
@@ -116,6 +136,7 @@ impl Default for HostBuilder {
             volumes: BTreeMap::new(),
             ceiling: moderate_ceiling(),
             tolerated: Vec::new(),
+            snapshots: Place::default(),
         }
     }
 }
@@ -180,6 +201,14 @@ impl HostBuilder {
         self
     }
 
+    /// The folder that snapshots are kept in, 64 GiB of them at most. In place of `snapshots` beside the audit log in the
+    /// user's state folder. It is made at the first snapshot, if it is not there, and refused then if others may write to it.
+    #[must_use]
+    pub fn snapshots(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.snapshots = Place::Given(folder.into());
+        self
+    }
+
     /// Starts the host. It opens files and looks at the machine, for some milliseconds.
     ///
     /// # Errors
@@ -206,7 +235,7 @@ impl HostBuilder {
             policy_deadline: self.policy_deadline,
             audit,
             backends: vec![Arc::new(OsBackend::new(backend)?)],
-            snapshots: None,
+            snapshots: Some(Arc::new(LazyStore::at(self.snapshots))),
             name: id,
         });
         let run = manager.begin(Subject { component: self.name, ..Subject::default() });

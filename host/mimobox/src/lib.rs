@@ -14,7 +14,8 @@
 //! A [`Sandbox`] takes commands one after another or at once: [`execute`](Sandbox::execute) and [`run`](Sandbox::run) wait for
 //! the end, [`stream_execute`](Sandbox::stream_execute) gives the output as it comes, [`spawn`](Sandbox::spawn) leaves a
 //! [`Process`] in the background, [`create_pty`](Sandbox::create_pty) puts one on a terminal, and [`files`](Sandbox::files)
-//! reads and writes what they work on. A [`Config`] says what a sandbox may use. [`blocking`] is the same without `async`.
+//! reads and writes what they work on. [`snapshot`](Sandbox::snapshot) saves it, [`restore`](Sandbox::restore) brings it back,
+//! and [`fork`](Sandbox::fork) multiplies it. A [`Config`] says what a sandbox may use. [`blocking`] is the same without `async`.
 //!
 //! What a sandbox may do is decided by the program's [`Host`]: its ceiling, its policies, and an audit log that has every
 //! request before it has an effect. What cannot be enforced on this machine is refused; [`Sandbox::enforcement`] says what is
@@ -37,6 +38,8 @@ mod process;
 mod pty;
 mod result;
 mod sandbox;
+mod snapshot;
+mod snapshot_store;
 mod state_folder;
 mod stream;
 
@@ -51,12 +54,13 @@ pub use process::{Process, ProcessInfo, ProcessInput, ProcessOutput};
 pub use pty::{PtyOutput, PtySession};
 pub use result::ExecuteResult;
 pub use sandbox::Sandbox;
+pub use snapshot::SandboxSnapshot;
 pub use state_folder::FolderError;
 pub use stream::{StreamEvent, StreamReceiver};
 
 pub use mimobox_sandbox::{
     Access, AuditFailure, AuditSink, Ceiling, ChangeKind, Denial, Effect, Enforcement, EnforcementStatus,
     Entry, Event, ExitStatus, FileChange, FileEntry, FileKind, GrantedLimits, Isolation, Narrowing,
-    Operation, Policy, PolicyFailure, ReadFile, Reading, SandboxGrant, SandboxId, Signal, State, Usage,
-    Verdict, WriteFile, Writing,
+    Operation, Policy, PolicyFailure, ReadFile, Reading, SandboxGrant, SandboxId, Signal, SnapshotId, State,
+    Usage, Verdict, WriteFile, Writing,
 };

@@ -1,6 +1,7 @@
 //! Sandboxes made ahead of need.
 
 use std::fmt;
+use std::time::Duration;
 
 use mimobox_sandbox::{Pool, Source};
 use tokio::runtime::Handle;
@@ -9,6 +10,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::host::Host;
 use crate::sandbox::Sandbox;
+use crate::snapshot::SandboxSnapshot;
 
 /// What a pool holds ready.
 #[derive(Clone, Debug)]
@@ -37,7 +39,8 @@ pub struct RestorePoolConfig {
 pub struct RestorePool {
     /// Taken when it is dropped.
     inner: Option<Pool>,
-    config: Config,
+    /// Of each command in its sandboxes.
+    timeout: Option<Duration>,
     /// Where its tasks run: it may be dropped elsewhere.
     runtime: Handle,
     host: Host,
@@ -51,18 +54,31 @@ impl RestorePool {
     pub async fn new(config: RestorePoolConfig) -> Result<Self> {
         let RestorePoolConfig { pool_size, base_config } = config;
         let host = base_config.host().await?;
-        let source = Source::Spec(base_config.spec().clone());
-        let inner = Some(Pool::open(host.run(), source, pool_size)?);
-        Ok(Self { inner, config: base_config, runtime: Handle::current(), host })
+        Self::open(host, Source::Spec(base_config.spec().clone()), pool_size, base_config.timeout())
+    }
+
+    /// Begins to make `pool_size` sandboxes of a snapshot, on the host that has it, each as [`Sandbox::restore`] would.
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// As for [`RestorePool::new`]. That the snapshot is damaged, [`acquire`](Self::acquire) says.
+    pub fn from_snapshot(snapshot: &SandboxSnapshot, pool_size: u32) -> Result<Self> {
+        let source = Source::Snapshot(snapshot.inner().clone());
+        Self::open(snapshot.host().clone(), source, pool_size, snapshot.timeout())
+    }
+
+    fn open(host: Host, source: Source, size: u32, timeout: Option<Duration>) -> Result<Self> {
+        let inner = Some(Pool::open(host.run(), source, size)?);
+        Ok(Self { inner, timeout, runtime: Handle::current(), host })
     }
 
     /// Takes a sandbox that is ready, or makes one where there is none.
     ///
     /// # Errors
-    /// As for [`Sandbox::with_config`].
+    /// As for [`Sandbox::with_config`] or [`Sandbox::restore`].
     pub async fn acquire(&self) -> Result<Sandbox> {
         let inner = self.inner.as_ref().ok_or(crate::Error::Gone)?;
-        Ok(Sandbox::adopt(inner.acquire().await?, &self.config, self.host.clone()))
+        Ok(Sandbox::adopt(inner.acquire().await?, self.timeout, self.host.clone()))
     }
 
     /// How many are ready now.

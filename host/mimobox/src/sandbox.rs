@@ -14,6 +14,7 @@ use crate::host::Host;
 use crate::process::{Process, ProcessInfo};
 use crate::pty::PtySession;
 use crate::result::ExecuteResult;
+use crate::snapshot::SandboxSnapshot;
 use crate::stream::StreamReceiver;
 
 /// A box in which untrusted programs run.
@@ -39,8 +40,8 @@ pub struct Sandbox {
     timeout: Option<Duration>,
     /// Where its tasks run: it may be dropped elsewhere.
     runtime: Handle,
-    /// The host ends with the last of its sandboxes.
-    _host: Host,
+    /// It ends with the last of its sandboxes.
+    host: Host,
 }
 
 impl Sandbox {
@@ -64,12 +65,33 @@ impl Sandbox {
 
     pub(crate) async fn create(host: Host, config: &Config) -> Result<Self> {
         let inner = host.run().create(config.spec().clone()).await?;
-        Ok(Self::adopt(inner, config, host))
+        Ok(Self::adopt(inner, config.timeout(), host))
     }
 
     /// Takes over a sandbox of `host` that was just made. Called in the runtime where its tasks run.
-    pub(crate) fn adopt(inner: mimobox_sandbox::Sandbox, config: &Config, host: Host) -> Self {
-        Self { inner, timeout: config.timeout(), runtime: Handle::current(), _host: host }
+    pub(crate) fn adopt(inner: mimobox_sandbox::Sandbox, timeout: Option<Duration>, host: Host) -> Self {
+        Self { inner, timeout, runtime: Handle::current(), host }
+    }
+
+    /// Makes a sandbox of a snapshot, on the host that has it, asked for as the snapshot's own was. It has the files, and no
+    /// process. Ceiling, policies and audit log see it as any new one.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: the snapshot is damaged. Those of [`Sandbox::with_config`].
+    pub async fn restore(snapshot: &SandboxSnapshot) -> Result<Self> {
+        let host = snapshot.host().clone();
+        let inner = host.run().restore(snapshot.inner(), None).await?;
+        Ok(Self::adopt(inner, snapshot.timeout(), host))
+    }
+
+    /// Makes a sandbox of a snapshot by what `config` says, on the host of `config`.
+    ///
+    /// # Errors
+    /// Those of [`Sandbox::restore`]. `InvalidArgument`: another isolation or image than the snapshot's.
+    pub async fn restore_with(snapshot: &SandboxSnapshot, config: &Config) -> Result<Self> {
+        let host = config.host().await?;
+        let inner = host.run().restore(snapshot.inner(), Some(config.spec().clone())).await?;
+        Ok(Self::adopt(inner, config.timeout(), host))
     }
 
     /// Runs a shell line to its end: `/bin/sh -c LINE`. Pipes, variables and all else that a shell knows work; text that is
@@ -203,6 +225,39 @@ impl Sandbox {
     /// `Gone`, `Poisoned`, `Failed`.
     pub async fn resume(&self) -> Result<()> {
         Ok(self.inner.resume().await?)
+    }
+
+    /// Saves its files; it goes on running meanwhile, so that of a file that changes the snapshot has either state.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: it is paused. `LimitReached`: the store is full. `Denied`, `TimedOut`, `Gone`, `Poisoned`, `Failed`.
+    pub async fn snapshot(&self) -> Result<SandboxSnapshot> {
+        let snapshot = self.host.run().take_snapshot(&self.inner).await?;
+        Ok(SandboxSnapshot::new(snapshot, self.host.clone(), self.timeout))
+    }
+
+    /// Makes `count` sandboxes that have its files as they are now. Each has its own answer, in order: where the host's ceiling
+    /// ends, some are there and the others are refused.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), mimobox::Error> {
+    /// # if !mimobox_harness::can_sandbox() { return Ok(()); }
+    /// let parent = mimobox::Sandbox::new().await?;
+    /// parent.execute("seq 1 10 > /tmp/numbers").await?;
+    /// for child in parent.fork(3).await? {
+    ///     assert_eq!(child?.execute("wc -l < /tmp/numbers").await?.stdout_text().trim(), "10");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidArgument`: none of them. `Denied`: more than the host may have, or by a policy. Those of [`Sandbox::snapshot`].
+    pub async fn fork(&self, count: u32) -> Result<Vec<Result<Self>>> {
+        let children = self.host.run().fork(&self.inner, count).await?;
+        let adopt = |child| Self::adopt(child, self.timeout, self.host.clone());
+        Ok(children.into_iter().map(|child| Ok(adopt(child?))).collect())
     }
 
     /// Destroys it and all that runs in it; done when nothing is left. Dropping it does the same in the background.

@@ -1,6 +1,6 @@
-//! The user's state folder, which holds the audit log.
+//! The user's state folder, which holds the audit log and the snapshots.
 //!
-//! Whoever can write to it can forge the log. So it is made with 0700, opened once, and refused if it is not the user's own
+//! Whoever can write to it can forge the log, and change what sandboxes are restored from. So it is made with 0700, opened once, and refused if it is not the user's own
 //! or others may write to it; from there on it is used through its handle, never by its path again.
 
 use std::env;
@@ -13,6 +13,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt};
 
 const FOLDER: &str = "mimobox-host";
+const SNAPSHOTS: &str = "snapshots";
 const VARIABLE: &str = "XDG_STATE_HOME";
 const BELOW_HOME: &str = ".local/state";
 const OWNER_ONLY: u32 = 0o700;
@@ -75,7 +76,14 @@ pub(crate) fn open() -> Result<PrivateFolder, FolderError> {
     open_private(base.ok_or(FolderError::Nowhere)?.join(FOLDER))
 }
 
-fn open_private(path: PathBuf) -> Result<PrivateFolder, FolderError> {
+/// Opens the folder of the snapshots, in the state folder.
+pub(crate) fn snapshots() -> Result<PrivateFolder, FolderError> {
+    // By its path: the state folder is nobody else's, which opening it makes sure of.
+    open().and_then(|state| open_private(state.path.join(SNAPSHOTS)))
+}
+
+/// Opens a folder, made if it is not there, that only this user can change.
+pub(crate) fn open_private(path: PathBuf) -> Result<PrivateFolder, FolderError> {
     make(&path).map_err(|source| FolderError::Make { path: path.clone(), source })?;
     let opened =
         Dir::open_ambient_dir(&path, ambient_authority()).and_then(|dir| Ok((dir.dir_metadata()?, dir)));

@@ -39,6 +39,24 @@ async fn a_terminal_has_the_size_that_it_was_given_last() {
 }
 
 #[tokio::test]
+async fn control_c_interrupts_what_runs_and_not_the_shell() {
+    if !can_sandbox() {
+        return;
+    }
+    let sandbox = Sandbox::new().await.unwrap();
+    let mut session = sandbox.create_pty(Command::new("/bin/sh"), 80, 24).await.unwrap();
+    let mut output = session.output().unwrap();
+    // Quoted so that its echo is not taken for its answer.
+    session.send_input(b"sh -c 'echo rea\"\"dy; exec sleep 3600'\n").await.unwrap();
+    shown_until(&mut output, "ready").await;
+    session.send_input(b"\x03").await.unwrap();
+    // The terminal may lose what is shown around an interrupt: the shell proves by its exit that it goes on.
+    session.send_input(b"exit 3\n").await.unwrap();
+    while output.recv().await.is_some() {}
+    assert_eq!(session.wait().await.unwrap(), ExitStatus::Exited(3));
+}
+
+#[tokio::test]
 async fn a_dropped_session_is_hung_up() {
     if !can_sandbox() {
         return;

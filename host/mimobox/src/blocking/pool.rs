@@ -1,6 +1,6 @@
 //! Sandboxes made ahead of need, waited for.
 
-use super::{Sandbox, wait};
+use super::{Sandbox, SandboxSnapshot, wait};
 use crate::error::Result;
 use crate::pool::RestorePoolConfig;
 
@@ -16,6 +16,14 @@ impl RestorePool {
     /// See there.
     pub fn new(config: RestorePoolConfig) -> Result<Self> {
         wait(crate::RestorePool::new(config))?.map(Self)
+    }
+
+    /// See [`crate::RestorePool::from_snapshot`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn from_snapshot(snapshot: &SandboxSnapshot, pool_size: u32) -> Result<Self> {
+        wait(async { crate::RestorePool::from_snapshot(&snapshot.0, pool_size) })?.map(Self)
     }
 
     /// See [`crate::RestorePool::acquire`].

@@ -2,7 +2,7 @@
 
 use mimobox_sandbox::{Enforcement, Isolation, SandboxGrant, SandboxId, State, Usage};
 
-use super::{Files, Process, PtySession, StreamReceiver, wait};
+use super::{Files, Process, PtySession, SandboxSnapshot, StreamReceiver, wait};
 use crate::command::Command;
 use crate::config::Config;
 use crate::error::Result;
@@ -38,6 +38,22 @@ impl Sandbox {
     /// See there.
     pub fn on_host(host: &Host, config: &Config) -> Result<Self> {
         wait(host.sandbox(config))?.map(Self)
+    }
+
+    /// See [`crate::Sandbox::restore`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn restore(snapshot: &SandboxSnapshot) -> Result<Self> {
+        wait(crate::Sandbox::restore(&snapshot.0))?.map(Self)
+    }
+
+    /// See [`crate::Sandbox::restore_with`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn restore_with(snapshot: &SandboxSnapshot, config: &Config) -> Result<Self> {
+        wait(crate::Sandbox::restore_with(&snapshot.0, config))?.map(Self)
     }
 
     /// See [`crate::Sandbox::execute`].
@@ -131,6 +147,23 @@ impl Sandbox {
     /// See there.
     pub fn resume(&self) -> Result<()> {
         wait(self.0.resume())?
+    }
+
+    /// See [`crate::Sandbox::snapshot`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn snapshot(&self) -> Result<SandboxSnapshot> {
+        wait(self.0.snapshot())?.map(SandboxSnapshot)
+    }
+
+    /// See [`crate::Sandbox::fork`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn fork(&self, count: u32) -> Result<Vec<Result<Self>>> {
+        let children = wait(self.0.fork(count))??;
+        Ok(children.into_iter().map(|child| child.map(Self)).collect())
     }
 
     /// See [`crate::Sandbox::destroy`].
