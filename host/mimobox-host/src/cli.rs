@@ -4,14 +4,17 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use mimobox_sandbox::{Access, Isolation};
+use mimobox_sandbox::{Access, Isolation, SnapshotId};
 
 use crate::config;
 use crate::quantity::{Cores, Size, Span};
 
 mod image;
+mod snapshot;
 
 pub(crate) use image::{ImageArguments, ImageCommand, ImportArguments};
+pub(crate) use snapshot::ImportArguments as ImportSnapshotArguments;
+pub(crate) use snapshot::{ExportArguments, SnapshotArguments, SnapshotCommand};
 
 const EXIT_CODES: &str = "\
 Exit codes of `exec`, `shell` and `run`: that of what ran; 124 it took longer than it may; 125 the host failed, or was called \
@@ -58,6 +61,9 @@ pub(crate) enum Command {
     /// Keep root file systems for sandboxes to run in
     #[command(subcommand)]
     Image(ImageCommand),
+    /// Keep what sandboxes left, to go on from
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
     /// Look at this machine: which mechanisms there are, what is lost without them, how to get them
     Doctor,
     /// Print a script by which a shell completes this program's words
@@ -86,6 +92,9 @@ pub(crate) struct ExecArguments {
     pub(crate) sandbox: SandboxArguments,
     #[command(flatten)]
     pub(crate) process: ProcessArguments,
+    /// Save the sandbox when the program has ended, however it did, and print the snapshot's id on standard error
+    #[arg(long)]
+    pub(crate) save: bool,
     /// Pass standard input on even from a terminal; without this it is passed on from a file or a pipe only
     #[arg(short, long)]
     pub(crate) interactive: bool,
@@ -116,6 +125,9 @@ pub(crate) struct SandboxArguments {
     pub(crate) image: Option<String>,
     #[command(flatten)]
     pub(crate) additions: Additions,
+    /// Go on from a snapshot, of those that `mimobox-host snapshot list` shows
+    #[arg(long, value_parser = snapshot::id, value_name = "ID")]
+    pub(crate) restore: Option<SnapshotId>,
     /// Memory of the sandbox, such as `512 MiB`
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<Size>,

@@ -9,6 +9,7 @@ mod man;
 mod own_sandbox;
 mod run;
 mod shell;
+mod snapshot;
 
 use mimobox_component::HostInterface;
 
@@ -27,6 +28,7 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Outcome {
         Command::Shell(arguments) => shell::shell(&global, config()?, arguments).await,
         Command::Inspect(arguments) => inspect::inspect(&global, &config()?, arguments).await,
         Command::Image(command) => image::image(&global, &config()?, command).await,
+        Command::Snapshot(command) => snapshot::snapshot(&global, command).await,
         Command::Doctor => doctor::doctor(&global, &config()?).await,
         // About the command line alone, whatever the configuration is like.
         Command::Completions(arguments) => completions::completions(&global, &arguments),

@@ -18,6 +18,7 @@ use crate::audit_sink::AuditFile;
 use crate::cli::{Additions, VolumeArgument};
 use crate::config::{Config, PolicySetting};
 use crate::images::ImagesInUse;
+use crate::snapshots::SnapshotsOnDemand;
 use crate::state;
 
 /// Who asks, where no component does.
@@ -47,7 +48,7 @@ impl Host {
             policies,
             policy_deadline: slowest.saturating_add(POLICY_GRACE),
             audit: audit.clone(),
-            snapshots: None,
+            snapshots: Some(Arc::new(SnapshotsOnDemand::default())),
             backends: vec![Arc::new(os_backend(config)?)],
             name,
         });

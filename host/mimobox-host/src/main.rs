@@ -28,6 +28,7 @@ mod output;
 mod payload;
 mod progress;
 mod quantity;
+mod snapshots;
 mod state;
 mod streams;
 mod telemetry;

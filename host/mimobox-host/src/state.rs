@@ -1,8 +1,9 @@
-//! The user's two folders: state, which holds the audit log and the images, and cache, which holds compiled components.
+//! The user's two folders: state, which holds the audit log, the images and the snapshots, and cache, which holds compiled
+//! components.
 //!
-//! Whoever can write to the state folder can forge the log and change what sandboxes run. So it is made with 0700, opened once, and refused if it is not
-//! the user's own or others may write to it; from there on it is used through its handle, never by its path again. The
-//! cache is the component crate's to open, by the same rules.
+//! Whoever can write to the state folder can forge the log and change what sandboxes run. So it is made with 0700, opened
+//! once, and refused if it is not the user's own or others may write to it; from there on it is used through its handle,
+//! never by its path again. The cache is the component crate's to open, by the same rules.
 
 use std::env;
 use std::fs::DirBuilder;
@@ -15,6 +16,7 @@ use cap_std::fs::{Dir, MetadataExt};
 
 const FOLDER: &str = "mimobox-host";
 const IMAGES: &str = "images";
+const SNAPSHOTS: &str = "snapshots";
 const OWNER_ONLY: u32 = 0o700;
 pub(crate) const OTHERS_WRITE: u32 = 0o022;
 
@@ -52,6 +54,11 @@ pub(crate) fn open() -> Result<PrivateFolder, FolderError> {
 pub(crate) fn images() -> Result<PrivateFolder, FolderError> {
     // By its path: the state folder is nobody else's, which opening it makes sure of.
     open().and_then(|state| open_private(state.path.join(IMAGES)))
+}
+
+/// Opens the folder of the snapshots, in the state folder.
+pub(crate) fn snapshots() -> Result<PrivateFolder, FolderError> {
+    open().and_then(|state| open_private(state.path.join(SNAPSHOTS)))
 }
 
 /// Where the cache folder is: `$XDG_CACHE_HOME/mimobox-host`, or `~/.cache/mimobox-host`.

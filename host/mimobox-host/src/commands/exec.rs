@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use mimobox_sandbox::{Enforcement, ExitStatus, Process, Sandbox};
+use mimobox_sandbox::{Enforcement, ExitStatus, Process, Run, Sandbox, Snapshot};
 use serde::Serialize;
 
 use crate::cli::{ExecArguments, GlobalArguments};
@@ -23,13 +23,19 @@ const SIGPIPE: u8 = 13;
 /// Makes a sandbox, runs the program to its end, and leaves nothing behind.
 pub(super) async fn exec(global: &GlobalArguments, config: Config, arguments: ExecArguments) -> Outcome {
     let json = global.json;
-    own_sandbox::with(config, &arguments.sandbox, async |host, sandbox| {
-        in_sandbox(host, sandbox, &arguments, json).await
+    own_sandbox::with(config, &arguments.sandbox, async |host, run, sandbox| {
+        in_sandbox(host, run, sandbox, &arguments, json).await
     })
     .await
 }
 
-async fn in_sandbox(host: &Host, sandbox: &Sandbox, arguments: &ExecArguments, json: bool) -> Outcome {
+async fn in_sandbox(
+    host: &Host,
+    run: &Run,
+    sandbox: &Sandbox,
+    arguments: &ExecArguments,
+    json: bool,
+) -> Outcome {
     let since = Instant::now();
     let failed = |error| Failure::of_command(error, format_args!("failed to run `{}`", program(arguments)));
     let stdin = streams::standard_input(arguments.interactive);
@@ -48,12 +54,27 @@ async fn in_sandbox(host: &Host, sandbox: &Sandbox, arguments: &ExecArguments, j
         if matches!(status, ExitStatus::TimedOut | ExitStatus::OutOfMemory) {
             output::remark_to_person(format_args!("`{}`: {status}", program(arguments)));
         }
+        if let Some(snapshot) = save(run, sandbox, arguments).await? {
+            output::remark(format_args!("snapshot {}", snapshot.id()));
+        }
         return Ok(Exit::Program(status));
     }
     let gathered = streams::gather(&process.0, host.ceiling.output).await.map_err(failed)?;
     let status = process.0.wait().await.map_err(failed)?;
-    output::show_json(&Report::new(status, since.elapsed(), &gathered, sandbox, host))?;
+    let elapsed = since.elapsed();
+    let snapshot = save(run, sandbox, arguments).await?;
+    let snapshot = snapshot.as_ref().map(|snapshot| snapshot.id().as_str());
+    output::show_json(&Report { snapshot, ..Report::new(status, elapsed, &gathered, sandbox, host) })?;
     Ok(Exit::Program(status))
+}
+
+/// Saves the sandbox, if that is asked for.
+async fn save(run: &Run, sandbox: &Sandbox, arguments: &ExecArguments) -> Outcome<Option<Snapshot>> {
+    if !arguments.save {
+        return Ok(None);
+    }
+    let taken = run.take_snapshot(sandbox).await;
+    taken.map(Some).map_err(|error| Failure::of_sandbox(error, "failed to save the sandbox"))
 }
 
 struct KillOnDrop(Process);
@@ -79,6 +100,9 @@ struct Report<'a> {
     /// Seconds, from the request to the end; making the sandbox is not in it.
     elapsed: f64,
     sandbox: &'a str,
+    /// The id of what `--save` saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<&'a str>,
     enforcement: &'a [Enforcement],
     /// Where the audit log is.
     audit: Cow<'a, str>,
@@ -99,6 +123,7 @@ impl<'a> Report<'a> {
             stderr: Payload(&gathered.stderr),
             elapsed: elapsed.as_secs_f64(),
             sandbox: sandbox.id().as_str(),
+            snapshot: None,
             enforcement: sandbox.enforcement(),
             audit: host.audit.path().to_string_lossy(),
         }

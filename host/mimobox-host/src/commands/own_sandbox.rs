@@ -1,10 +1,12 @@
 //! A sandbox for one command of the command line: made for it, and gone with it.
 
 use anyhow::Context;
-use mimobox_sandbox::{Access, Command, Enforcement, Error, Limits, Mount, Run, Sandbox, Spec, Subject};
+use mimobox_sandbox::{
+    Access, Command, Enforcement, Error, Limits, Mount, Run, Sandbox, SnapshotId, Spec, Subject,
+};
 
 use crate::cli::{ProcessArguments, SandboxArguments};
-use crate::commands::image;
+use crate::commands::{image, snapshot};
 use crate::components::Components;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -20,7 +22,7 @@ const MOUNT_POINT: &str = "/mnt";
 pub(super) async fn with(
     mut config: Config,
     arguments: &SandboxArguments,
-    work: impl AsyncFnOnce(&Host, &Sandbox) -> Outcome,
+    work: impl AsyncFnOnce(&Host, &Run, &Sandbox) -> Outcome,
 ) -> Outcome {
     host::declare(&mut config, &arguments.additions)?;
     let policies = match config.policies.as_slice() {
@@ -31,7 +33,8 @@ pub(super) async fn with(
     let mut interrupts = Interrupts::listen().context("failed to listen for signals")?;
     let host = Host::assemble(&config, policies)?;
     let run = host.manager.begin(Subject { component: host::NAME.into(), ..Subject::default() });
-    let done = interrupts.during(async { work(&host, &make(&host, &run, arguments).await?).await }).await;
+    let done =
+        interrupts.during(async { work(&host, &run, &make(&host, &run, arguments).await?).await }).await;
     let ended = interrupts.during(async {
         let ended = run.end().await;
         // A signal may have come while one was being made, which then is no run's yet.
@@ -59,15 +62,24 @@ pub(super) fn command(words: &[String], arguments: &ProcessArguments) -> Command
 }
 
 async fn make(host: &Host, run: &Run, arguments: &SandboxArguments) -> Outcome<Sandbox> {
-    let made = run.create(spec(arguments, host)?).await;
-    let sandbox = made.map_err(|error| match &arguments.image {
-        Some(image) if error == Error::NotFound => image::missing(image),
+    let spec = spec(arguments, host)?;
+    let made = match &arguments.restore {
+        None => run.create(spec).await,
+        Some(id) => restore(run, id, spec).await,
+    };
+    let sandbox = made.map_err(|error| match arguments {
+        SandboxArguments { restore: Some(id), .. } if error == Error::NotFound => snapshot::missing(id),
+        SandboxArguments { image: Some(image), .. } if error == Error::NotFound => image::missing(image),
         _ => Failure::of_sandbox(error, "failed to make a sandbox"),
     })?;
     if arguments.enforcement {
         output::remark(enforcement_table(sandbox.enforcement()));
     }
     Ok(sandbox)
+}
+
+async fn restore(run: &Run, id: &SnapshotId, spec: Spec) -> Result<Sandbox, Error> {
+    run.restore(&run.open_snapshot(id).await?, Some(spec)).await
 }
 
 fn spec(arguments: &SandboxArguments, host: &Host) -> Outcome<Spec> {

@@ -33,7 +33,7 @@ const SIGHUP: u8 = 1;
 /// Opens a terminal in a sandbox and gives it to the user until its program ends.
 pub(super) async fn shell(global: &GlobalArguments, config: Config, arguments: ShellArguments) -> Outcome {
     let json = global.json;
-    own_sandbox::with(config, &arguments.sandbox, async |_, sandbox| {
+    own_sandbox::with(config, &arguments.sandbox, async |_, _, sandbox| {
         let since = Instant::now();
         let session = open(sandbox, &arguments).await?;
         let status = attend(&HangUpOnDrop(session)).await?;
