@@ -21,6 +21,9 @@ pub enum NewBackendError {
         /// What the kernel said.
         source: LaunchError,
     },
+    /// The file by which the hosts of this machine agree on users could not be opened.
+    #[error("failed to find out which users other hosts have")]
+    TakenUsers(#[source] io::Error),
     /// No room for one sandbox's users.
     #[error("failed to start the OS backend: no users are left from {0} on")]
     UserBase(u32),

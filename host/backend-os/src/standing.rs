@@ -36,8 +36,8 @@ impl Standing {
     /// Finds out. `user_base` is where root's ranges begin.
     pub(crate) fn find(user_base: u32) -> Result<Self, NewBackendError> {
         if is_root_of_the_machine() {
-            let users =
-                Users::new(user_base, std::process::id()).ok_or(NewBackendError::UserBase(user_base))?;
+            let users = Users::new(user_base, std::process::id()).map_err(NewBackendError::TakenUsers)?;
+            let users = users.ok_or(NewBackendError::UserBase(user_base))?;
             return Ok(Self::Root(Arc::new(users)));
         }
         try_namespaces()
