@@ -6,25 +6,11 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command as Program, Stdio};
 use std::sync::Arc;
 
+use mimobox_faults::{alone, block_on};
 use mimobox_harness::{Leftovers, OsHost, Requirement, met, program};
 use mimobox_sandbox::{Ceiling, Command, ExitStatus, Run, Sandbox, Spec, fake};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use parking_lot::{Mutex, MutexGuard};
-
-/// What one test leaves for a moment must not count against another.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let alone = ONE_AT_A_TIME.lock();
-    // The first runtime of a process makes what stays for all: the socket pair that tokio hears of signals by.
-    block_on(async {});
-    alone
-}
-
-/// Runs `work` on a runtime of its own, so that its threads and descriptors go too.
-fn block_on<F: Future>(work: F) -> F::Output {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
-}
 
 async fn make_and_use(run: &Run) -> Sandbox {
     let sandbox = run.create(Spec::default()).await.unwrap();

@@ -30,12 +30,16 @@ impl OsHost {
         Self::with(fake::ceiling(), Vec::new())
     }
 
-    /// As [`OsHost::start`], where the machine may lack it all the same.
+    /// Under the ceiling of the fake backend, after `configure` and `adjust` have been at what it is made of, and whatever the
+    /// machine lacks.
     ///
     /// # Errors
     /// What the backend says.
-    pub fn try_start() -> Result<Self, NewBackendError> {
-        Self::assemble(fake::ceiling(), Vec::new(), |_| {})
+    pub fn try_start(
+        configure: impl FnOnce(&mut BackendConfig),
+        adjust: impl FnOnce(&mut Parts),
+    ) -> Result<Self, NewBackendError> {
+        Self::assemble(configure, |_| {}, adjust)
     }
 
     /// With this ceiling and these policies; none where the machine lacks what it takes.
@@ -52,13 +56,17 @@ impl OsHost {
         if !met(Requirement::Root) {
             return None;
         }
-        Some(Self::assemble(ceiling, policies, prepare).unwrap())
+        let adjust = |parts: &mut Parts| {
+            parts.ceiling = ceiling;
+            parts.policies = policies;
+        };
+        Some(Self::assemble(|_| {}, prepare, adjust).unwrap())
     }
 
     fn assemble(
-        ceiling: Ceiling,
-        policies: Vec<Arc<dyn Policy>>,
+        configure: impl FnOnce(&mut BackendConfig),
         prepare: impl FnOnce(&mut OsBackend),
+        adjust: impl FnOnce(&mut Parts),
     ) -> Result<Self, NewBackendError> {
         let volumes = tempfile::tempdir().unwrap();
         let mut config = BackendConfig::new(std::fs::read(built::agent()).unwrap());
@@ -70,18 +78,20 @@ impl OsHost {
         }
         let audit = AuditLog::default();
         let (folder, store) = snapshots();
+        configure(&mut config);
         let mut backend = OsBackend::new(config)?;
         prepare(&mut backend);
-        let manager = Manager::new(Parts {
-            ceiling,
-            policies,
+        let mut parts = Parts {
+            ceiling: fake::ceiling(),
+            policies: Vec::new(),
             policy_deadline: Duration::from_secs(1),
             audit: Arc::new(audit.clone()),
             snapshots: Some(Arc::new(store)),
             backends: vec![Arc::new(backend)],
             name: unique_name(),
-        });
-        Ok(Self { manager, audit, volumes, _snapshots: folder })
+        };
+        adjust(&mut parts);
+        Ok(Self { manager: Manager::new(parts), audit, volumes, _snapshots: folder })
     }
 
     /// Its manager.
