@@ -1,7 +1,10 @@
 //! Faults, and what is left after them: the tests in `tests/`. Here is what they share.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
+mod small_disk;
+
 use parking_lot::{Mutex, MutexGuard};
+pub use small_disk::SmallDisk;
 
 /// What one test leaves for a moment must not count against another.
 pub fn alone() -> MutexGuard<'static, ()> {
