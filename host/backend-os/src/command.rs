@@ -5,6 +5,8 @@ use mimobox_agent_client::{Signal as AgentSignal, SignalFailure, TerminalSize as
 use mimobox_protocol::{SANDBOX_HOME, SANDBOX_NAME};
 use mimobox_sandbox::{CommandGrant, Error, Signal, TerminalSize};
 
+use crate::error::without_effect;
+
 /// What every command finds in its environment unless grant or policy say otherwise.
 const DEFAULTS: [(&str, &str); 5] = [
     ("HOME", SANDBOX_HOME),
@@ -75,7 +77,7 @@ pub(crate) fn not_spawned(error: &SpawnError) -> Error {
     let failure = match error {
         SpawnError::Refused(failure) => failure,
         SpawnError::Client(error) => return unreachable(*error),
-        SpawnError::Pipe(_) => return Error::failed(error),
+        SpawnError::Pipe(_) => return without_effect(error),
     };
     match failure {
         SpawnFailure::NotFound => Error::NotFound,

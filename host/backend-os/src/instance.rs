@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::command;
 use crate::enclosure::Enclosure;
-use crate::error::DestroyError;
+use crate::error::{DestroyError, without_effect};
 
 /// A sandbox.
 pub(crate) struct OsInstance {
@@ -58,10 +58,11 @@ impl OsInstance {
         }
     }
 
-    /// Does what blocks for a while on a thread for that.
+    /// Does what blocks for a while on a thread for that. `failed` tells what a failure means.
     async fn with_group<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Group) -> Result<T, CgroupError> + Send + 'static,
+        failed: impl FnOnce(&(dyn std::error::Error + 'static)) -> Error + Send,
     ) -> Result<T> {
         let group = Arc::clone(&self.group);
         let done = tokio::task::spawn_blocking(move || work(&group)).await;
@@ -70,7 +71,7 @@ impl OsInstance {
             Ok(Err(CgroupError::NoController(operation))) => Err(Error::Unsupported(operation.to_owned())),
             // The groups go with the sandbox.
             Ok(Err(_)) if self.enclosure.lock().is_none() => Err(Error::Gone),
-            Ok(Err(error)) => Err(Error::failed(&error)),
+            Ok(Err(error)) => Err(failed(&error)),
             Err(_) => Err(Error::Gone),
         }
     }
@@ -118,7 +119,7 @@ impl Instance for OsInstance {
     }
 
     async fn usage(&self) -> Result<Usage> {
-        let used = self.with_group(Group::usage).await?;
+        let used = self.with_group(Group::usage, without_effect).await?;
         Ok(Usage {
             cpu_time: used.cpu_time,
             memory: used.memory,
@@ -128,11 +129,11 @@ impl Instance for OsInstance {
     }
 
     async fn pause(&self) -> Result<()> {
-        self.with_group(Group::freeze).await
+        self.with_group(Group::freeze, Error::failed).await
     }
 
     async fn resume(&self) -> Result<()> {
-        self.with_group(Group::thaw).await
+        self.with_group(Group::thaw, Error::failed).await
     }
 
     async fn ended(&self) {

@@ -16,11 +16,15 @@ pub(crate) struct Janitor {
 }
 
 impl Janitor {
-    /// Starts it unless it runs or would have nothing to do. Blocks until it stands on its own.
+    /// Whether it runs, or would have nothing to do.
+    pub(crate) fn stands(&self, groups: &HostGroups) -> bool {
+        stands(&self.connection.lock(), groups)
+    }
+
+    /// Starts it unless it stands. Blocks until it does so on its own.
     pub(crate) fn ensure(&self, program: &Program, groups: &HostGroups) -> Result<(), JanitorError> {
         let mut connection = self.connection.lock();
-        // All else ends with the host. An ordinary user may have no cgroups.
-        if connection.is_some() || groups.paths().next().is_none() {
+        if stands(&connection, groups) {
             return Ok(());
         }
         let (ours, theirs) = UnixStream::pair().map_err(JanitorError::SocketPair)?;
@@ -33,4 +37,9 @@ impl Janitor {
         *connection = Some(ours);
         Ok(())
     }
+}
+
+fn stands(connection: &Option<UnixStream>, groups: &HostGroups) -> bool {
+    // All else ends with the host. An ordinary user may have no cgroups.
+    connection.is_some() || groups.paths().next().is_none()
 }

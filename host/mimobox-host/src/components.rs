@@ -82,8 +82,9 @@ impl Named {
 impl Components {
     /// Sets WebAssembly up, with compiled code kept in the user's cache folder.
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let cache =
-            state::cache().inspect_err(|error| tracing::warn!("compiled code is not kept: {error}")).ok();
+        let cache = mimobox_state::cache()
+            .inspect_err(|error| tracing::warn!("compiled code is not kept: {error}"))
+            .ok();
         Ok(Self { engine: Engine::new(&EngineConfig { cache })? })
     }
 

@@ -11,15 +11,13 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use mimobox_backend_os::{BackendConfig, Mechanism, OsBackend, Volume};
 use mimobox_sandbox::{Access, Ceiling, Manager, Parts, Policy};
+use mimobox_state::{AuditFile, LazyStore, Place};
 use tokio::time::sleep;
 
 use crate::agent;
-use crate::audit_sink::AuditFile;
 use crate::cli::{Additions, VolumeArgument};
 use crate::config::{Config, PolicySetting};
 use crate::images::ImagesInUse;
-use crate::snapshots::SnapshotsOnDemand;
-use crate::state;
 
 /// Who asks, where no component does.
 pub(crate) const NAME: &str = "mimobox-host";
@@ -48,7 +46,7 @@ impl Host {
             policies,
             policy_deadline: slowest.saturating_add(POLICY_GRACE),
             audit: audit.clone(),
-            snapshots: Some(Arc::new(SnapshotsOnDemand::default())),
+            snapshots: Some(Arc::new(LazyStore::at(Place::StateFolder))),
             backends: vec![Arc::new(os_backend(config)?)],
             name,
         });
@@ -82,7 +80,7 @@ pub(crate) fn declare(config: &mut Config, additions: &Additions) -> anyhow::Res
 fn open_audit(config: &Config, host: &str) -> anyhow::Result<AuditFile> {
     Ok(match &config.audit {
         Some(path) => AuditFile::at(path, host)?,
-        None => AuditFile::in_folder(&state::open()?, host)?,
+        None => AuditFile::in_state_folder(host)?,
     })
 }
 

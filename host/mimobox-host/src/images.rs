@@ -10,11 +10,9 @@ use mimobox_backend_os::ImageRoots;
 use mimobox_images::ImageStore;
 use parking_lot::Mutex;
 
-use crate::state;
-
 /// Opens the store, which is made if there is none.
 pub(crate) fn store() -> anyhow::Result<ImageStore> {
-    Ok(ImageStore::open(&state::images()?.dir)?)
+    Ok(ImageStore::open(&mimobox_state::images()?.dir)?)
 }
 
 /// The images that this host's sandboxes have been made of.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cli ─► config ─► host (the parts together) ─► commands/{run, exec, shell, …} ─► exit
-//!                   └ audit_sink, agent, state          └ interrupt, streams, terminal, output
+//!                   └ agent, images, components        └ interrupt, streams, terminal, output
 //! ```
 //!
 //! The composition root: arguments, environment, folders and exit codes are read and chosen here and nowhere else.
@@ -13,7 +13,6 @@ use std::time::Duration;
 use clap::Parser;
 
 mod agent;
-mod audit_sink;
 mod capture;
 mod cli;
 mod commands;
@@ -28,8 +27,6 @@ mod output;
 mod payload;
 mod progress;
 mod quantity;
-mod snapshots;
-mod state;
 mod streams;
 mod telemetry;
 mod terminal;

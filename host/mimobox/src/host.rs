@@ -26,16 +26,15 @@ use mimobox_backend_os::{BackendConfig, Mechanism, NewBackendError, OsBackend, V
 use mimobox_sandbox::{
     Access, AuditSink, Ceiling, GrantedLimits, Isolation, Manager, Parts, Policy, Run, SnapshotId, Subject,
 };
+use mimobox_state::{AuditFile, LazyStore, OpenAuditError, Place};
 use parking_lot::Mutex;
 use tokio::io::AsyncRead;
 
 use crate::agent;
-use crate::audit_file::{AuditFile, OpenAuditError};
 use crate::config::Config;
 use crate::error::Result;
 use crate::sandbox::Sandbox;
 use crate::snapshot::SandboxSnapshot;
-use crate::snapshot_store::{LazyStore, Place};
 
 const MIB: u64 = 1024 * 1024;
 /// Who asks, where the program gives no name of its own.

@@ -26,7 +26,6 @@
 #![forbid(unsafe_code)]
 
 mod agent;
-mod audit_file;
 pub mod blocking;
 mod command;
 mod config;
@@ -39,23 +38,20 @@ mod pty;
 mod result;
 mod sandbox;
 mod snapshot;
-mod snapshot_store;
-mod state_folder;
 mod stream;
 
-pub use audit_file::{AuditFile, OpenAuditError};
 pub use command::Command;
 pub use config::{Config, ConfigBuilder};
 pub use error::{Error, Result};
 pub use files::{FileWatch, Files};
 pub use host::{Host, HostBuilder, StartHostError, moderate_ceiling};
+pub use mimobox_state::{AuditFile, FolderError, OpenAuditError};
 pub use pool::{RestorePool, RestorePoolConfig};
 pub use process::{Process, ProcessInfo, ProcessInput, ProcessOutput};
 pub use pty::{PtyOutput, PtySession};
 pub use result::ExecuteResult;
 pub use sandbox::Sandbox;
 pub use snapshot::SandboxSnapshot;
-pub use state_folder::FolderError;
 pub use stream::{StreamEvent, StreamReceiver};
 
 pub use mimobox_sandbox::{

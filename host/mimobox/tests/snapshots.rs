@@ -1,11 +1,16 @@
 //! Real sandboxes: saved, brought back, multiplied, kept ready.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
+use std::{env, fs};
 
-use mimobox::{Config, ExecuteResult, Host, RestorePool, Sandbox, SandboxSnapshot, blocking};
+use async_trait::async_trait;
+use mimobox::{
+    Config, Effect, Event, ExecuteResult, Host, Operation, Policy, PolicyFailure, RestorePool, Sandbox,
+    SandboxSnapshot, Verdict, blocking,
+};
 use mimobox_harness::can_sandbox;
 use mimobox_sandbox::fake::AuditLog;
 use tempfile::TempDir;
@@ -20,6 +25,15 @@ fn host() -> (TempDir, Host) {
 
 fn on(host: &Host) -> Config {
     Config::builder().host(host).environment("FROM", "the config").build().unwrap()
+}
+
+/// Where the program's shared host keeps its snapshots.
+fn shared_folder() -> PathBuf {
+    let state = match env::var_os("XDG_STATE_HOME") {
+        Some(state) => PathBuf::from(state),
+        None => PathBuf::from(env::var_os("HOME").unwrap()).join(".local/state"),
+    };
+    state.join("mimobox-host/snapshots")
 }
 
 async fn saved_with(host: &Host, text: &str) -> SandboxSnapshot {
@@ -101,6 +115,7 @@ async fn a_snapshot_travels_as_bytes_and_as_a_file() {
     // Bytes and files without a host named go to the program's shared one.
     for loaded in [SandboxSnapshot::from_bytes(bytes).await, SandboxSnapshot::from_file(&file).await] {
         let loaded = loaded.unwrap();
+        assert!(shared_folder().join(format!("{}.snapshot", loaded.id())).exists());
         assert_eq!(text(&Sandbox::restore(&loaded).await.unwrap()).await, "travelled");
         loaded.delete().await.unwrap();
     }
@@ -135,6 +150,39 @@ async fn a_handle_reads_on_after_its_snapshot_is_deleted() {
     assert_eq!(text(&Sandbox::restore(&snapshot).await.unwrap()).await, "held");
     let again = host.load_snapshot(std::io::Cursor::new(snapshot.into_bytes().await.unwrap())).await.unwrap();
     assert_eq!(text(&Sandbox::restore(&again).await.unwrap()).await, "held");
+}
+
+/// Lets sandboxes be saved, and none be made of what was saved.
+struct OneWay;
+
+#[async_trait]
+impl Policy for OneWay {
+    fn name(&self) -> &str {
+        "one-way"
+    }
+
+    async fn decide(&self, event: &Event) -> Result<Verdict, PolicyFailure> {
+        let denied = matches!(event.operation, Operation::RestoreSnapshot(_));
+        let effect = if denied { Effect::Deny } else { Effect::Allow };
+        Ok(Verdict { effect, rule: "one-way".to_owned(), reason: "nothing comes back".to_owned() })
+    }
+}
+
+#[tokio::test]
+async fn a_policy_decides_about_every_restore() {
+    if !can_sandbox() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let builder = Host::builder().audit(AuditLog::default()).policy(OneWay);
+    let host = builder.snapshots(folder.path().join("snapshots")).start().unwrap();
+    let snapshot = saved_with(&host, "kept").await;
+    assert_eq!(Sandbox::restore(&snapshot).await.unwrap_err().code(), "denied");
+    assert_eq!(Sandbox::restore_with(&snapshot, &on(&host)).await.unwrap_err().code(), "denied");
+    assert_eq!(host.open_snapshot(snapshot.id()).await.unwrap_err().code(), "denied");
+    let pool = RestorePool::from_snapshot(&snapshot, 1).unwrap();
+    assert_eq!(pool.acquire().await.unwrap_err().code(), "denied");
+    assert_eq!(host.sandboxes(), 0);
 }
 
 #[tokio::test]

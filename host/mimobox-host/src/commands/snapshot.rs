@@ -10,6 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
 use mimobox_sandbox::{Error, Output, SnapshotId, SnapshotStore, Stored};
+use mimobox_snapshots::FolderStore;
+use mimobox_state::Place;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
@@ -20,7 +22,6 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Table};
 use crate::quantity::Size;
-use crate::snapshots;
 use crate::streams::CHUNK;
 
 /// As a file: our standard input or output.
@@ -44,8 +45,7 @@ pub(super) fn missing(id: &SnapshotId) -> Failure {
 }
 
 async fn list(global: &GlobalArguments) -> Outcome {
-    let mut all =
-        snapshots::store()?.list().await.map_err(|error| failed(error, "failed to list the snapshots"))?;
+    let mut all = store()?.list().await.map_err(|error| failed(error, "failed to list the snapshots"))?;
     all.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.record().created));
     let known: Vec<_> = all.iter().map(|snapshot| Known::new(snapshot.as_ref())).collect();
     if global.json {
@@ -97,7 +97,7 @@ async fn import(
         let opened = File::open(file).with_context(|| format!("failed to open {}", file.display()))?;
         Box::pin(FileOutput(opened))
     };
-    let imported = snapshots::store()?.import(from).await;
+    let imported = store()?.import(from).await;
     let imported =
         imported.map_err(|error| failed(error, &format!("failed to import {}", file.display())))?;
     if global.json {
@@ -110,7 +110,7 @@ async fn import(
 
 async fn delete(global: &GlobalArguments, SnapshotArguments { id }: &SnapshotArguments) -> Outcome {
     // By its id: one that is damaged, and so cannot be opened, can be deleted too.
-    snapshots::store()?.delete(id).await.map_err(|error| match error {
+    store()?.delete(id).await.map_err(|error| match error {
         Error::NotFound => missing(id),
         error => failed(error, &format!("failed to delete {id}")),
     })?;
@@ -120,8 +120,12 @@ async fn delete(global: &GlobalArguments, SnapshotArguments { id }: &SnapshotArg
     Ok(Exit::Success)
 }
 
+fn store() -> Outcome<FolderStore> {
+    Ok(mimobox_state::open_store(Place::StateFolder)?)
+}
+
 async fn find(id: &SnapshotId) -> Outcome<Arc<dyn Stored>> {
-    snapshots::store()?.open(id).await.map_err(|error| match error {
+    store()?.open(id).await.map_err(|error| match error {
         Error::NotFound => missing(id),
         error => failed(error, &format!("failed to open {id}")),
     })

@@ -16,7 +16,7 @@ use mimobox_sandbox::{AuditFailure, AuditSink, Entry};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::state_folder::{self, FolderError, OTHERS_WRITE};
+use crate::folder::{self, FolderError, OTHERS_WRITE};
 
 const FILE_NAME: &str = "audit.jsonl";
 const OWNER_ONLY: u32 = 0o600;
@@ -89,7 +89,7 @@ impl AuditFile {
     /// # Errors
     /// Each variant of [`OpenAuditError`] is a step.
     pub fn in_state_folder(host: &str) -> Result<Self, OpenAuditError> {
-        let folder = state_folder::open()?;
+        let folder = folder::open()?;
         let path = folder.path.join(FILE_NAME);
         let mut options = cap_std::fs::OpenOptions::new();
         cap_std::fs::OpenOptionsExt::mode(&mut options, OWNER_ONLY);

@@ -1,7 +1,9 @@
-//! The user's state folder, which holds the audit log and the snapshots.
+//! The user's two folders: state, which holds the audit log, the images and the snapshots, and cache, which holds compiled
+//! components.
 //!
-//! Whoever can write to it can forge the log, and change what sandboxes are restored from. So it is made with 0700, opened once, and refused if it is not the user's own
-//! or others may write to it; from there on it is used through its handle, never by its path again.
+//! Whoever can write to the state folder can forge the log and change what sandboxes run. So it is made with 0700, opened
+//! once, and refused if it is not the user's own or others may write to it; from there on it is used through its handle,
+//! never by its path again. The cache is the component crate's to open, by the same rules.
 
 use std::env;
 use std::fs::DirBuilder;
@@ -13,27 +15,31 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt};
 
 const FOLDER: &str = "mimobox-host";
+const IMAGES: &str = "images";
 const SNAPSHOTS: &str = "snapshots";
-const VARIABLE: &str = "XDG_STATE_HOME";
-const BELOW_HOME: &str = ".local/state";
 const OWNER_ONLY: u32 = 0o700;
 pub(crate) const OTHERS_WRITE: u32 = 0o022;
 
 /// A folder that only this user can change.
 #[derive(Debug)]
-pub(crate) struct PrivateFolder {
+pub struct PrivateFolder {
     /// For messages alone.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// The folder.
-    pub(crate) dir: Dir,
+    pub dir: Dir,
 }
 
-/// Why there is no state folder.
+/// Why there is no folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// Nothing says where it would be.
-    #[error("no folder for the state: set HOME or {VARIABLE} to an absolute path")]
-    Nowhere,
+    #[error("no folder for {what}: set HOME or {variable} to an absolute path")]
+    Nowhere {
+        /// What should be in it.
+        what: &'static str,
+        /// The variable that would say.
+        variable: &'static str,
+    },
     /// It could not be made.
     #[error("failed to make the folder {path}", path = .path.display())]
     Make {
@@ -71,15 +77,40 @@ pub enum FolderError {
 /// Opens the state folder: `$XDG_STATE_HOME/mimobox-host`, or `~/.local/state/mimobox-host` (XDG Base Directory
 /// Specification).
 pub(crate) fn open() -> Result<PrivateFolder, FolderError> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute(VARIABLE).or_else(|| absolute("HOME").map(|home| home.join(BELOW_HOME)));
-    open_private(base.ok_or(FolderError::Nowhere)?.join(FOLDER))
+    open_private(place("its state", "XDG_STATE_HOME", ".local/state")?)
+}
+
+/// Opens the folder of the images, in the state folder.
+///
+/// # Errors
+/// Each variant of [`FolderError`].
+pub fn images() -> Result<PrivateFolder, FolderError> {
+    // By its path: the state folder is nobody else's, which opening it makes sure of.
+    open().and_then(|state| open_private(state.path.join(IMAGES)))
 }
 
 /// Opens the folder of the snapshots, in the state folder.
-pub(crate) fn snapshots() -> Result<PrivateFolder, FolderError> {
-    // By its path: the state folder is nobody else's, which opening it makes sure of.
+///
+/// # Errors
+/// Each variant of [`FolderError`].
+pub fn snapshots() -> Result<PrivateFolder, FolderError> {
     open().and_then(|state| open_private(state.path.join(SNAPSHOTS)))
+}
+
+/// Where the cache folder is: `$XDG_CACHE_HOME/mimobox-host`, or `~/.cache/mimobox-host`.
+///
+/// # Errors
+/// `Nowhere`.
+pub fn cache() -> Result<PathBuf, FolderError> {
+    place("its cache", "XDG_CACHE_HOME", ".cache")
+}
+
+fn place(what: &'static str, variable: &'static str, below_home: &str) -> Result<PathBuf, FolderError> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(variable)
+        .or_else(|| absolute("HOME").map(|home| home.join(below_home)))
+        .map(|folder| folder.join(FOLDER))
+        .ok_or(FolderError::Nowhere { what, variable })
 }
 
 /// Opens a folder, made if it is not there, that only this user can change.

@@ -11,46 +11,51 @@ use mimobox_snapshots::{FolderStore, OpenError, StoreLimits};
 use tokio::sync::OnceCell;
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::state_folder::{self, FolderError, PrivateFolder};
+use crate::folder::{self, FolderError, PrivateFolder};
 
 /// Which folder it is.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Place {
+pub enum Place {
     /// `snapshots` in the user's state folder.
     #[default]
     StateFolder,
+    /// This one, which must be nobody else's.
     Given(PathBuf),
 }
 
 impl Place {
     fn open(self) -> Result<PrivateFolder, FolderError> {
         match self {
-            Self::StateFolder => state_folder::snapshots(),
-            Self::Given(path) => state_folder::open_private(path),
+            Self::StateFolder => folder::snapshots(),
+            Self::Given(path) => folder::open_private(path),
         }
     }
 }
 
 /// A store that is opened at the first need. What failed is tried again at the next.
 #[derive(Debug)]
-pub(crate) struct LazyStore {
+pub struct LazyStore {
     place: Place,
     opened: OnceCell<FolderStore>,
 }
 
-/// Why there is no store. It is for the operator's log: whoever asked for a snapshot learns no path.
+/// Why there is no store. It is for the operator: whoever asked for a snapshot learns no path.
 #[derive(Debug, thiserror::Error)]
-enum OpenStoreError {
+pub enum OpenStoreError {
+    /// There is no folder for it.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The folder is no store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The thread that opens it has ended early.
     #[error("failed to finish opening the snapshot store")]
     Task(#[source] JoinError),
 }
 
 impl LazyStore {
-    pub(crate) fn at(place: Place) -> Self {
+    /// One in this folder.
+    pub fn at(place: Place) -> Self {
         Self { place, opened: OnceCell::new() }
     }
 
@@ -61,8 +66,15 @@ impl LazyStore {
 }
 
 async fn open(place: Place) -> Result<FolderStore, OpenStoreError> {
-    let opened = spawn_blocking(|| Ok(FolderStore::open(place.open()?.dir, StoreLimits::default())?));
-    opened.await.map_err(OpenStoreError::Task)?
+    spawn_blocking(|| open_store(place)).await.map_err(OpenStoreError::Task)?
+}
+
+/// Opens the store, which is made if there is none. Blocks.
+///
+/// # Errors
+/// `Folder`, `Store`.
+pub fn open_store(place: Place) -> Result<FolderStore, OpenStoreError> {
+    Ok(FolderStore::open(place.open()?.dir, StoreLimits::default())?)
 }
 
 #[async_trait]
