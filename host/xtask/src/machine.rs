@@ -29,12 +29,24 @@ const ALWAYS: &[Need] = &[
     Need { thing: "perl", package: "perl", why: "a submission of the judge is written in Perl" },
 ];
 
+const FOR_TESTS: &[Need] = &[Need {
+    thing: "newuidmap",
+    package: "uidmap",
+    why: "an ordinary user's sandboxes are tested with users that are set aside for her",
+}];
+
 const FOR_BENCH: &[Need] =
     &[Need { thing: "bwrap", package: "bubblewrap", why: "the peer that sandboxes are measured against" }];
 
 /// Makes sure of what every task needs.
 pub(crate) fn prepare() -> Result<()> {
     install(ALWAYS)
+}
+
+/// Makes sure of what the tests need besides.
+pub(crate) fn prepare_for_tests() -> Result<()> {
+    prepare()?;
+    install(FOR_TESTS)
 }
 
 /// Makes sure of what the bench needs besides.

@@ -36,7 +36,7 @@ pub(crate) fn demo(arguments: &[String]) -> Result<ExitCode> {
 pub(crate) fn test() -> Result<()> {
     let root = workspace::root()?;
     let mut stages = Stages::default();
-    stages.run("machine", machine::prepare)?;
+    stages.run("machine", machine::prepare_for_tests)?;
     stages.run("format", || format(&root))?;
     stages.run("guest components", || guests::build(&guests::Options::default()))?;
     stages.run("guests' own tests", || guests::test(&root))?;
@@ -45,7 +45,7 @@ pub(crate) fn test() -> Result<()> {
     stages.run("tests (wasmtime takes minutes, once)", || {
         let mut cargo = workspace::cargo(&root);
         cargo
-            .args(["test", "--release", "--workspace"])
+            .args(["test", "--release", "--workspace", "--no-fail-fast"])
             .env("MIMOBOX_AGENT", &agent)
             .env("MIMOBOX_COMPONENTS", workspace::target(&root).join("components"))
             // Tests of the library write no audit log of this user's.
