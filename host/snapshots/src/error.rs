@@ -121,16 +121,20 @@ impl StoreError {
         }
     }
 
-    fn is_disk_full(&self) -> bool {
-        let full = [Errno::NOSPC, Errno::DQUOT].map(Errno::raw_os_error);
-        self.cause().and_then(io::Error::raw_os_error).is_some_and(|number| full.contains(&number))
+    /// What there is too little of, where that is what is wrong.
+    fn lacks(&self) -> Option<&'static str> {
+        match Errno::from_io_error(self.cause()?)? {
+            Errno::NOSPC | Errno::DQUOT => Some("disk"),
+            Errno::MFILE | Errno::NFILE => Some("descriptors of the host"),
+            _ => None,
+        }
     }
 }
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        if error.is_disk_full() {
-            return Self::LimitReached("disk".into());
+        if let Some(what) = error.lacks() {
+            return Self::LimitReached(what.into());
         }
         match error {
             StoreError::Format(format) => Self::invalid("snapshot", format),

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use nix::errno::Errno;
+
 use crate::Mechanism;
 
 /// The hierarchies could not be found out.
@@ -101,4 +103,13 @@ pub enum CgroupError {
     /// No control group of ours can do it; names the operation.
     #[error("failed to find a control group for `{0}`")]
     NoController(&'static str),
+}
+
+impl CgroupError {
+    /// Whether the host was only short of descriptors or memory.
+    pub(super) fn is_of_the_moment(&self) -> bool {
+        let (Self::Read { source, .. } | Self::Write { source, .. }) = self else { return false };
+        let errno = source.raw_os_error().map(Errno::from_raw);
+        matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+    }
 }

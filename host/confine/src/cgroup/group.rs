@@ -96,6 +96,8 @@ impl Group {
             |mechanism, controller, set: &dyn Fn(&ControlFiles) -> Result<Enforcement, CgroupError>| {
                 match self.with(controller).map(set) {
                     Some(Ok(line)) => Ok(line),
+                    // No property of the machine, and tolerated by nobody.
+                    Some(Err(error)) if error.is_of_the_moment() => Err(error),
                     Some(Err(error)) if lacking.tolerated.contains(&mechanism) => {
                         Ok(Enforcement::absent(mechanism, error.to_string()))
                     }

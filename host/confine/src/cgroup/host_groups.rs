@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,8 +57,9 @@ pub(super) struct Level {
     path: PathBuf,
     directory: Dir,
     version: Version,
-    /// Where the host itself is.
-    home: ControlFiles,
+    /// `tasks` of the group that the host itself is in, of version 1: open, so that a thread comes home from a sandbox's group
+    /// even when there are no descriptors left.
+    home: Option<fs::File>,
     /// Those that groups made here have.
     controllers: BTreeSet<Controller>,
     _lock: Flock<OwnedFd>,
@@ -177,9 +178,13 @@ impl Level {
             Version::One => hierarchy.controllers.iter().copied().collect(),
             Version::Two => hand_down(&[&root, &ours, &directory], &hierarchy.controllers),
         };
-        let home = hierarchy.root.join(home(hierarchy).map_err(opened)?);
-        let home = Dir::open_ambient_dir(home, ambient_authority()).map_err(opened)?;
-        let home = ControlFiles::new(home, hierarchy.version);
+        let home = match hierarchy.version {
+            Version::One => {
+                let tasks = hierarchy.root.join(home(hierarchy).map_err(opened)?).join("tasks");
+                Some(fs::OpenOptions::new().write(true).open(tasks).map_err(opened)?)
+            }
+            Version::Two => None,
+        };
         let path = base.join(OURS).join(name);
         Ok(Self { path, directory, version: hierarchy.version, home, controllers, _lock: lock })
     }
@@ -194,12 +199,23 @@ impl Level {
 
     /// Moves the calling thread out of a group of version 1, to where the host is.
     pub(super) fn take_thread_home(&self) -> io::Result<()> {
-        self.home.try_write("tasks", 0)
+        // Zero is the thread that writes.
+        self.home.as_ref().map_or(Ok(()), |mut tasks| tasks.write_all(b"0"))
     }
 
     pub(super) fn make(&self, name: &str) -> Result<Dir, CgroupError> {
-        self.directory.create_dir(name).and_then(|()| self.directory.open_dir(name)).map_err(|source| {
-            CgroupError::Create { name: name.to_owned(), hierarchy: self.path.display().to_string(), source }
+        let made = self.directory.create_dir(name).and_then(|()| {
+            let opened = self.directory.open_dir(name);
+            if opened.is_err() {
+                // Whoever asked has nothing in hand to remove it by.
+                let _ = self.remove(name);
+            }
+            opened
+        });
+        made.map_err(|source| CgroupError::Create {
+            name: name.to_owned(),
+            hierarchy: self.path.display().to_string(),
+            source,
         })
     }
 
