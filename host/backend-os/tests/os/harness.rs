@@ -9,11 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use mimobox_backend_os::{BackendConfig, ImageRoots, OsBackend, Volume};
 use mimobox_sandbox::{
     AuditFailure, AuditSink, Ceiling, Command, Entry, Finished, GrantedLimits, Isolation, Manager, Parts,
     Run, Sandbox, Spec, Subject,
 };
+use mimobox_snapshots::{FolderStore, StoreLimits};
+use tempfile::TempDir;
 
 pub(crate) const MIB: u64 = 1024 * 1024;
 
@@ -105,6 +109,8 @@ impl ImageRoots for OneImage {
 /// A host with one run.
 pub(crate) struct Host {
     pub(crate) run: Run,
+    /// Of the snapshots.
+    _folder: TempDir,
 }
 
 impl Host {
@@ -125,17 +131,20 @@ impl Host {
             output: 16 * MIB,
             volumes: config.volumes.iter().map(|(name, volume)| (name.clone(), access(volume))).collect(),
         };
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+        let store = FolderStore::open(dir, StoreLimits::default()).unwrap();
         let backend = OsBackend::new(config).unwrap();
         let manager = Manager::new(Parts {
             ceiling,
             policies: Vec::new(),
             policy_deadline: Duration::from_secs(1),
             audit: Arc::new(Forgetful),
-            snapshots: None,
+            snapshots: Some(Arc::new(store)),
             backends: vec![Arc::new(backend)],
             name: "test".to_owned(),
         });
-        Self { run: manager.begin(Subject::default()) }
+        Self { run: manager.begin(Subject::default()), _folder: folder }
     }
 
     pub(crate) async fn sandbox(&self) -> Sandbox {

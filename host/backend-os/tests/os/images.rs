@@ -78,6 +78,28 @@ fn a_directory_of_the_image_can_be_removed_and_made_anew() {
 }
 
 #[test]
+fn what_was_written_over_an_image_is_saved_and_restored() {
+    let image = debian_like();
+    fs::set_permissions(image.path().join("srv"), fs::Permissions::from_mode(0o777)).unwrap();
+    fs::create_dir(image.path().join("srv/old")).unwrap();
+    fs::set_permissions(image.path().join("srv/old"), fs::Permissions::from_mode(0o777)).unwrap();
+    fs::write(image.path().join("srv/old/packed"), "").unwrap();
+    with_image(image.path(), BTreeMap::new(), async |host| {
+        let first = made(&host).await;
+        said(&first, "echo mine > /srv/new && echo changed > /srv/file && rm /srv/gone && echo h > ~/h")
+            .await;
+        said(&first, "rm -r /srv/old && mkdir /srv/old && echo x > /srv/old/x").await;
+        let mut last = first;
+        for _ in 0..2 {
+            let snapshot = host.run.take_snapshot(&last).await.unwrap();
+            last = host.run.restore(&snapshot, None).await.unwrap();
+            assert_eq!(said(&last, "ls /srv && ls -A /srv/old").await, "file\nnew\nold\nx");
+            assert_eq!(said(&last, "cat /srv/new /srv/file /srv/old/x ~/h").await, "mine\nchanged\nx\nh");
+        }
+    });
+}
+
+#[test]
 fn what_is_written_over_an_image_is_limited() {
     let image = debian_like();
     with_image(image.path(), BTreeMap::new(), async |host| {

@@ -134,7 +134,11 @@ fn make(
         return Ok(Some(member.time));
     };
     if member.kind == EntryType::Directory {
-        let directory = make_directory(&parent, last).map_err(failed)?;
+        let directory = match make_directory(tree, inside, &parent, last) {
+            // Something else is mounted there: what was below it was not saved.
+            Err(Errno::EXDEV) => return Ok(None),
+            made => made.map_err(failed)?,
+        };
         hand_over(&directory, &member).map_err(failed)?;
         return Ok(Some(member.time));
     }
@@ -194,9 +198,9 @@ fn make(
 }
 
 /// Makes a directory, unless there is one; what else is there goes.
-fn make_directory(parent: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
+fn make_directory(tree: &Tree, inside: &Path, parent: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    match openat(parent, name, flags, Mode::empty()) {
+    match tree.open(inside, flags) {
         Err(Errno::ENOENT) => {}
         Err(Errno::ENOTDIR | Errno::ELOOP) => remove(parent, name)?,
         answer => return answer,
