@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tempfile::TempDir;
 
-/// What one file takes at most of what is left.
-const CHUNK: [u8; 4096] = [b'x'; 4096];
+/// What such a disk gives out at a time.
+const PAGE: [u8; 4096] = [b'x'; 4096];
 
 /// Gone when it is dropped.
 pub struct SmallDisk(TempDir);
 
 impl SmallDisk {
     /// An empty one. Takes root.
-    pub fn new() -> Self {
+    pub fn mount() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
         mount(Some("tmpfs"), folder.path(), Some("tmpfs"), flags, Some("size=1m,mode=700")).unwrap();
@@ -30,15 +30,8 @@ impl SmallDisk {
     /// Writes until there is no room for another byte.
     pub fn fill(&self) {
         let mut filler = File::create(self.filler()).unwrap();
-        loop {
-            match filler.write(&CHUNK) {
-                Ok(_) => {}
-                Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::StorageFull);
-                    return;
-                }
-            }
-        }
+        let full = std::iter::repeat_with(|| filler.write_all(&PAGE)).find_map(Result::err).unwrap();
+        assert_eq!(full.kind(), ErrorKind::StorageFull);
     }
 
     /// Takes back so many bytes of what [`SmallDisk::fill`] wrote.

@@ -39,7 +39,7 @@ fn without_room_for_snapshots_none_is_taken_and_none_is_lost() {
     }
     let before = Leftovers::count();
     block_on(async {
-        let disk = SmallDisk::new();
+        let disk = SmallDisk::mount();
         let folder = Dir::open_ambient_dir(disk.path(), ambient_authority()).unwrap();
         let store = Arc::new(FolderStore::open(folder, StoreLimits::default()).unwrap());
         let host = OsHost::try_start(|_| {}, |parts| parts.snapshots = Some(store)).unwrap();
@@ -89,7 +89,7 @@ fn without_room_for_the_audit_log_nothing_is_done_and_no_line_is_torn_for_good()
         return;
     }
     let before = Leftovers::count();
-    let disk = SmallDisk::new();
+    let disk = SmallDisk::mount();
     let home = tempfile::tempdir().unwrap();
     let log = disk.path().join("audit.jsonl");
     fs::create_dir(home.path().join("data")).unwrap();
