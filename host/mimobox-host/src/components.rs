@@ -15,7 +15,7 @@ use mimobox_sandbox::Policy;
 
 use crate::config::{Config, PolicySetting};
 use crate::failure::{Failure, Outcome};
-use crate::{host, progress, state};
+use crate::{host, progress};
 
 /// A JavaScript or Python engine with its program takes up to 40 MiB.
 const LARGEST: u64 = 128 * 1024 * 1024;
