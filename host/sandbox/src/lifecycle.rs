@@ -189,7 +189,8 @@ impl Driver {
         // Before anybody hears of it: who closed a sandbox may make another at once.
         drop(place);
         inbox.close();
-        while let Ok(message) = inbox.try_recv() {
+        // Not `try_recv`: whoever was about to send when this closed may not have sent yet, and would wait for ever.
+        while let Some(message) = inbox.recv().await {
             if let Message::Close(reply) = message {
                 waiting.push(reply);
             }

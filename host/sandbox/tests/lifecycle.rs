@@ -237,3 +237,23 @@ async fn a_dropped_execute_kills_its_process() {
         tokio::task::yield_now().await;
     }
 }
+
+/// A close that is being sent just as the driver stops listening must be answered too. Whoever is not waits for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn closing_from_many_sides_at_once_always_ends() {
+    let host = Host::with(vec![]);
+    let run = host.run();
+    for _ in 0..500 {
+        let sandbox = run.create(Spec::default()).await.unwrap();
+        let closes = (0..4).map(|_| {
+            let sandbox = sandbox.clone();
+            tokio::spawn(async move {
+                sandbox.abandon();
+                sandbox.close().await
+            })
+        });
+        let closed = futures_util::future::join_all(closes.collect::<Vec<_>>());
+        let closed = tokio::time::timeout(Duration::from_secs(60), closed).await.unwrap();
+        assert!(closed.into_iter().all(|closed| closed.unwrap().is_ok()));
+    }
+}
