@@ -58,7 +58,7 @@ pub struct Subject {
     /// That sandbox's isolation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<String>,
-    /// That sandbox's labels.
+    /// That sandbox's labels; those that are asked for where it is to be made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<(String, String)>,
 }

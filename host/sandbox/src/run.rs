@@ -118,7 +118,8 @@ impl Owner {
             self.shared.backend(isolation).map(|backend| backend.default_image().to_owned())
         });
         let creation = creation(&spec, ceiling.as_ref().ok());
-        let event = event(self.subject(), Operation::Create(creation), self.history());
+        let subject = Subject { labels: spec.labels.clone(), ..self.subject() };
+        let event = event(subject, Operation::Create(creation), self.history());
         let (grant, underway) = self.authorize(event, ceiling, narrow::sandbox).await?;
         let made = self.make(grant, spec, origin, place, &underway).await;
         let authority = self.authority();

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use mimobox_harness::OsHost;
 use tokio::runtime::Runtime;
 
+mod ahead;
 mod commands;
 mod components;
 mod streams;
@@ -26,6 +27,14 @@ pub(crate) struct Figure {
 pub(crate) const FIGURES: &[Figure] = &[
     Figure { name: "cold", about: "create a sandbox, run true, destroy it", measure: commands::cold },
     Figure { name: "warm", about: "run true in a live sandbox", measure: commands::warm },
+    Figure {
+        name: "command-line",
+        about: "the whole program: mimobox-host exec -- true",
+        measure: commands::command_line,
+    },
+    Figure { name: "pool", about: "take a ready sandbox, run true, destroy it", measure: ahead::pool },
+    Figure { name: "hundred", about: "a hundred sandboxes, two at a time", measure: ahead::hundred },
+    Figure { name: "fork", about: "ten copies of a sandbox with 16 MiB of files", measure: ahead::fork },
     Figure { name: "stdout", about: "read 256 MiB of standard output", measure: streams::stdout },
     Figure { name: "stdin", about: "write 256 MiB to standard input", measure: streams::stdin },
     Figure {

@@ -202,11 +202,12 @@ impl Machine {
 #[test]
 fn on_such_a_machine() {
     let (Ok(without), Ok(tolerated)) = (env::var(WITHOUT), env::var(TOLERATED)) else { return };
+    // What this test itself needs is there already.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     forbid(named(&without).map(|name| name.parse().unwrap()).collect());
     let tolerated = named(&tolerated)
         .map(|name| Mechanism::ALL.into_iter().find(|mechanism| mechanism.name() == name).unwrap())
         .collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         match sandboxed(tolerated).await {
             Ok(found) => found.iter().for_each(|(name, status)| println!("{FOUND}{name}={status}")),

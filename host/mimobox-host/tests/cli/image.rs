@@ -50,7 +50,7 @@ fn an_image_is_imported_listed_shown_and_removed() {
     let caller = Caller::new();
     tiny_root(&caller);
     let done = caller.call(&["image", "import", "tiny", "root"]).exits(0);
-    assert!(done.stdout.contains("holds    5.0 B in 2 entries"), "{done:#?}");
+    assert!(done.stdout.contains("holds    5 B in 2 entries"), "{done:#?}");
     let done = caller.call(&["image", "list"]).exits(0);
     let lines: Vec<_> = done.stdout.lines().collect();
     assert!(lines[0].starts_with("NAME") && lines[1].starts_with("tiny"), "{done:#?}");

@@ -27,7 +27,7 @@ fn the_script_is_one_that_bash_reads() {
     let script = caller.call(&["completions", "bash"]).exits(0).stdout;
     caller.file("script", script);
     let question = "source ./script; COMP_WORDS=(mimobox-host image im); COMP_CWORD=2; \
-                    _mimobox-host mimobox-host im image; echo \"${COMPREPLY[@]}\"";
+                    _mimobox__host mimobox-host im image; echo \"${COMPREPLY[@]}\"";
     let mut bash = Command::new("bash");
     let answer =
         bash.args(["--norc", "-c", question]).current_dir(caller.path("")).stdin(Stdio::null()).output();

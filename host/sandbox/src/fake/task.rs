@@ -21,17 +21,20 @@ pub(super) struct End<T>(Mutex<Option<watch::Receiver<Option<Result<T>>>>>);
 impl<T: Clone + Send + Sync + 'static> End<T> {
     /// Starts a task that ends with `work`, or with what it is `told`, or with the sandbox. `place` goes with it.
     pub(super) fn of(
-        mut mode: watch::Receiver<Mode>,
+        mode: watch::Receiver<Mode>,
         work: impl Future<Output = T> + Send + 'static,
         told: impl Future<Output = T> + Send + 'static,
         place: impl Send + 'static,
     ) -> Self {
         let (end, ended) = watch::channel(None);
         tokio::spawn(async move {
+            let mut gone = mode.clone();
             let status = tokio::select! {
+                // First: what is gone does nothing more, whatever it was about to do.
+                biased;
+                () = becomes(&mut gone, |mode| mode == Mode::Gone) => Err(Error::Gone),
                 done = while_running(work, mode.clone()) => Ok(done),
-                done = while_running(told, mode.clone()) => Ok(done),
-                () = becomes(&mut mode, |mode| mode == Mode::Gone) => Err(Error::Gone),
+                done = while_running(told, mode) => Ok(done),
             };
             drop(place);
             end.send_replace(Some(status));

@@ -1,6 +1,6 @@
 //! Commands that do nothing: what is left is the cost of getting there.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mimobox_sandbox::{Command, Sandbox, Spec};
 
 use super::{Bench, run};
@@ -42,13 +42,13 @@ const BUBBLEWRAP: &[&str] = &[
     "/usr/bin/true",
 ];
 
-async fn execute_true(sandbox: &Sandbox) -> Result<()> {
+pub(super) async fn execute_true(sandbox: &Sandbox) -> Result<()> {
     let finished = sandbox.execute(Command::new("/usr/bin/true"), Vec::new()).await?;
     anyhow::ensure!(finished.status == mimobox_sandbox::ExitStatus::Exited(0), "{}", finished.status);
     Ok(())
 }
 
-fn spawn<'a>() -> Contender<'a> {
+pub(super) fn spawn<'a>() -> Contender<'a> {
     Contender::new("posix_spawn and wait, no sandbox (peer)", || run("/usr/bin/true", &[]))
 }
 
@@ -65,6 +65,17 @@ pub(super) fn cold(bench: &Bench<'_>) -> Result<()> {
         Contender::new("mimobox", whole),
         Contender::new("bubblewrap --unshare-all, same root", || run("bwrap", BUBBLEWRAP)),
         spawn(),
+    ];
+    race(bench.turns, Unit::Time, contenders)
+}
+
+pub(super) fn command_line(bench: &Bench<'_>) -> Result<()> {
+    let program = mimobox_harness::program("mimobox-host");
+    let program = program.to_str().context("the program's path is not UTF-8")?;
+    let contenders = vec![
+        Contender::new("mimobox-host exec", || run(program, &["exec", "--", "/usr/bin/true"])),
+        spawn(),
+        Contender::new("bubblewrap --unshare-all, same root (peer)", || run("bwrap", BUBBLEWRAP)),
     ];
     race(bench.turns, Unit::Time, contenders)
 }

@@ -164,7 +164,11 @@ impl<W: Write> Saver<W> {
     fn append_mark(&mut self, path: &Path, mark: u32) -> Result<(), SaveError> {
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Char);
+        // A field that is left empty is no number.
         header.set_mode(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header.set_size(0);
         header
             .set_device_major(0)

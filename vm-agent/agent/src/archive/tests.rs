@@ -235,6 +235,14 @@ fn what_was_removed_over_an_image_is_marked() {
     let trees = Trees::of(root.path().to_str().unwrap(), Some(upper)).unwrap();
     let mut bytes = Vec::new();
     save(&trees, &mut bytes).unwrap();
+    // Over another tree it removes what it names.
+    let other = sandbox();
+    fs::create_dir_all(other.path().join("etc")).unwrap();
+    fs::write(other.path().join("etc/gone"), "x").unwrap();
+    let whole = OwnedFd::from(File::open(other.path()).unwrap());
+    let over = Trees::of(other.path().to_str().unwrap(), Some(whole)).unwrap();
+    restore(&over, &bytes[..]).unwrap();
+    assert!(!other.path().join("etc/gone").exists());
     let mut archive = tar::Archive::new(Cursor::new(bytes));
     let marks: Vec<_> = archive
         .entries()
