@@ -107,6 +107,12 @@ impl Lifecycle {
         }
     }
 
+    /// Settles once nothing is left of the sandbox.
+    pub(crate) async fn closed(&self) {
+        // Without a driver there is nothing left either.
+        let _ = self.state.clone().wait_for(|state| *state == State::Closed).await;
+    }
+
     pub(crate) async fn pause(&self) -> Result<()> {
         self.ask(Message::Pause).await
     }

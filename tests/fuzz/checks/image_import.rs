@@ -1,4 +1,5 @@
 //! What must hold for any bytes that are imported as an image. Used by the fuzz target and by an ordinary test.
+#![allow(clippy::expect_used, reason = "a check that cannot go on has failed")]
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -19,7 +19,9 @@ pub(super) fn completions(global: &GlobalArguments, arguments: &CompletionsArgum
     };
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), host::NAME, &mut script);
-    let script = String::from_utf8(script)?;
+    // The generator takes the hyphen of our name for the border of a command in one place of its script for bash, and not in
+    // the other.
+    let script = String::from_utf8(script)?.replace("mimobox__subcmd__host", "mimobox__host");
     if global.json {
         output::show_json(&Report { shell: name, script: &script })?;
     } else {

@@ -95,12 +95,14 @@ async fn supervise(
     };
     // Held until the operation has stopped.
     let mut input = None;
+    let mut is_abandoned = false;
     let end = tokio::select! {
         // What has ended is not stopped: a drop right after the end is no abandonment.
         biased;
         end = &mut ended => Ok(end),
         given = &mut abandoned => {
             input = given.ok().flatten();
+            is_abandoned = true;
             Err(Error::Gone)
         }
         () = expired => Err(Error::TimedOut),
@@ -119,11 +121,22 @@ async fn supervise(
     if end.as_ref().is_err_and(|error| error.poisons() || *error == Error::Poisoned) {
         lifecycle.poison().await;
     }
-    // An input that was given up after the deadline waits in the channel.
-    drop((input, abandoned));
-    drop(place);
+    let is_gone = end == Err(Error::Gone);
     tally.settle(end.clone().map(|()| None));
     let _ = settle.map(|settle| settle.send(end));
+    if is_gone && !is_abandoned {
+        // A sandbox that is being destroyed still runs for a moment, and would take the input's end for the file's. The place
+        // is held as well, or there could be any number of such inputs.
+        tokio::select! {
+            given = &mut abandoned => {
+                input = given.ok().flatten();
+                lifecycle.closed().await;
+            }
+            () = lifecycle.closed() => {}
+        }
+    }
+    // An input that was given up after the deadline waits in the channel.
+    drop((input, abandoned, place));
 }
 
 /// Stops an operation for the reason `verdict`. Gives what came of it.
