@@ -1,4 +1,5 @@
 //! There and back, and what must not come back.
+#![allow(clippy::indexing_slicing, reason = "a failed expectation ends the test")]
 
 use std::fs::{self, File, Permissions};
 use std::io::Cursor;
