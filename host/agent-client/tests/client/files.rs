@@ -151,7 +151,10 @@ async fn a_watch_that_was_never_ready_is_refused() {
     let changed = WatchMessage::Changed { path: "/tmp/a".into(), kind: ChangeKind::Created };
     for (bytes, status) in [(encode(&changed).unwrap(), DONE), (Vec::new(), DONE)] {
         let (mut agent, client) = FakeAgent::connect(PATIENT).await;
-        let watching = tokio::spawn(async move { client.watch("/tmp".into(), true).await });
+        let watching = tokio::spawn({
+            let client = client.clone();
+            async move { client.watch("/tmp".into(), true).await }
+        });
         let (id, _, pipe) = begun(&mut agent);
         pipe.unwrap().write_all(&bytes).unwrap();
         agent.send(&Response::Ended { id, status });
