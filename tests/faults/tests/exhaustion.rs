@@ -104,9 +104,9 @@ fn hoard(spare: usize) -> Vec<File> {
     hoard
 }
 
-#[test]
-fn without_descriptors_operations_are_refused_and_sandboxes_live_on() {
-    anew("without_descriptors_operations_are_refused_and_sandboxes_live_on", || {
+/// Runs `test` with a host in a process of its own that may have [`DESCRIPTORS`]. Nothing may be left afterwards.
+fn with_few_descriptors(name: &str, test: impl AsyncFnOnce(&Run)) {
+    anew(name, || {
         let _alone = alone();
         let before = Leftovers::count();
         let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
@@ -114,89 +114,76 @@ fn without_descriptors_operations_are_refused_and_sandboxes_live_on() {
         block_on(async {
             let host = OsHost::start().unwrap();
             let run = host.run();
-            let sandbox = run.create(Spec::default()).await.unwrap();
-            write(&sandbox).await.unwrap();
-            // Each number of descriptors ends the operations at another of their steps.
-            let mut refused = 0;
-            for spare in 0..ENOUGH {
-                let hoard = hoard(spare);
-                let answers = everything(&run, &sandbox).await;
-                drop(hoard);
-                for (operation, answer) in answers {
-                    match answer {
-                        Ok(()) => {}
-                        Err(Error::LimitReached(_)) => refused += 1,
-                        Err(error) => panic!("{operation} with {spare} descriptors: {error:?}"),
-                    }
-                }
-                assert_eq!(sandbox.state(), State::Ready);
-            }
-            assert!(refused > 10, "{refused} were refused");
-            for (operation, answer) in everything(&run, &sandbox).await {
-                answer.unwrap_or_else(|error| panic!("{operation}: {error:?}"));
-            }
+            test(&run).await;
             run.end().await.unwrap();
         });
         Leftovers::assert_nothing_since(&before);
+    });
+}
+
+#[test]
+fn without_descriptors_operations_are_refused_and_sandboxes_live_on() {
+    with_few_descriptors("without_descriptors_operations_are_refused_and_sandboxes_live_on", async |run| {
+        let sandbox = run.create(Spec::default()).await.unwrap();
+        write(&sandbox).await.unwrap();
+        // Each number of descriptors ends the operations at another of their steps.
+        let mut refused = 0;
+        for spare in 0..ENOUGH {
+            let hoard = hoard(spare);
+            let answers = everything(run, &sandbox).await;
+            drop(hoard);
+            for (operation, answer) in answers {
+                match answer {
+                    Ok(()) => {}
+                    Err(Error::LimitReached(_)) => refused += 1,
+                    Err(error) => panic!("{operation} with {spare} descriptors: {error:?}"),
+                }
+            }
+            assert_eq!(sandbox.state(), State::Ready);
+        }
+        assert!(refused > 10, "{refused} were refused");
+        for (operation, answer) in everything(run, &sandbox).await {
+            answer.unwrap_or_else(|error| panic!("{operation}: {error:?}"));
+        }
     });
 }
 
 #[test]
 fn without_descriptors_no_sandbox_is_made_and_none_is_left() {
-    anew("without_descriptors_no_sandbox_is_made_and_none_is_left", || {
-        let _alone = alone();
-        let before = Leftovers::count();
-        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS, most).unwrap();
-        block_on(async {
-            let host = OsHost::start().unwrap();
-            let run = host.run();
-            run.create(Spec::default()).await.unwrap().close().await.unwrap();
-            let idle = Leftovers::count();
-            let mut made = 0;
-            for spare in 0..ENOUGH {
-                let hoard = hoard(spare);
-                let created = run.create(Spec::default()).await;
-                // One that was made can be closed, as long as nothing comes between.
-                drop(hoard);
-                match created {
-                    Ok(sandbox) => {
-                        works(&sandbox).await.unwrap();
-                        sandbox.close().await.unwrap();
-                        made += 1;
-                    }
-                    // Where it is the agent's first descriptor that is missing, the agent just ends.
-                    Err(Error::LimitReached(_) | Error::Failed(_)) => {}
-                    Err(error) => panic!("with {spare} descriptors: {error:?}"),
+    with_few_descriptors("without_descriptors_no_sandbox_is_made_and_none_is_left", async |run| {
+        run.create(Spec::default()).await.unwrap().close().await.unwrap();
+        let idle = Leftovers::count();
+        let mut made = 0;
+        for spare in 0..ENOUGH {
+            let hoard = hoard(spare);
+            let created = run.create(Spec::default()).await;
+            // One that was made can be closed, as long as nothing comes between.
+            drop(hoard);
+            match created {
+                Ok(sandbox) => {
+                    works(&sandbox).await.unwrap();
+                    sandbox.close().await.unwrap();
+                    made += 1;
                 }
-                Leftovers::assert_nothing_since(&idle);
+                // Where it is the agent's first descriptor that is missing, the agent just ends.
+                Err(Error::LimitReached(_) | Error::Failed(_)) => {}
+                Err(error) => panic!("with {spare} descriptors: {error:?}"),
             }
-            assert!((1..ENOUGH).contains(&made), "{made} were made");
-            run.end().await.unwrap();
-        });
-        Leftovers::assert_nothing_since(&before);
+            Leftovers::assert_nothing_since(&idle);
+        }
+        assert!((1..ENOUGH).contains(&made), "{made} were made");
     });
 }
 
 #[test]
 fn without_descriptors_a_sandbox_is_destroyed_all_the_same() {
-    anew("without_descriptors_a_sandbox_is_destroyed_all_the_same", || {
-        let _alone = alone();
-        let before = Leftovers::count();
-        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS, most).unwrap();
-        block_on(async {
-            let host = OsHost::start().unwrap();
-            let run = host.run();
-            let sandbox = run.create(Spec::default()).await.unwrap();
-            let _process = sandbox.spawn(sleep(), false).await.unwrap();
-            let hoard = hoard(0);
-            let closed = sandbox.close().await;
-            drop(hoard);
-            closed.unwrap();
-            run.end().await.unwrap();
-        });
-        Leftovers::assert_nothing_since(&before);
+    with_few_descriptors("without_descriptors_a_sandbox_is_destroyed_all_the_same", async |run| {
+        let sandbox = run.create(Spec::default()).await.unwrap();
+        let _process = sandbox.spawn(sleep(), false).await.unwrap();
+        let hoard = hoard(0);
+        let closed = sandbox.close().await;
+        drop(hoard);
+        closed.unwrap();
     });
 }
 
