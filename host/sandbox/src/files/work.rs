@@ -108,8 +108,8 @@ async fn supervise(
         () = expired => Err(Error::TimedOut),
     };
     let mut settle = Some(settle);
-    let end = match end {
-        Ok(end) => end,
+    let Stopped { end, is_over } = match end {
+        Ok(end) => Stopped::by_itself(end),
         Err(verdict) => {
             // What stands still can't be stopped: that waits for the sandbox to go on, the verdict does not.
             if lifecycle.state() == State::Paused {
@@ -121,46 +121,66 @@ async fn supervise(
     if end.as_ref().is_err_and(|error| error.poisons() || *error == Error::Poisoned) {
         lifecycle.poison().await;
     }
-    let is_gone = end == Err(Error::Gone);
     tally.settle(end.clone().map(|()| None));
     let _ = settle.map(|settle| settle.send(end));
-    if is_gone && !is_abandoned {
+    if !is_over {
         // A sandbox that is being destroyed still runs for a moment, and would take the input's end for the file's. The place
         // is held as well, or there could be any number of such inputs.
-        tokio::select! {
-            given = &mut abandoned => {
-                input = given.ok().flatten();
-                lifecycle.closed().await;
+        if !is_abandoned {
+            tokio::select! {
+                given = &mut abandoned => input = given.ok().flatten(),
+                () = lifecycle.closed() => {}
             }
-            () = lifecycle.closed() => {}
         }
+        lifecycle.closed().await;
     }
     // An input that was given up after the deadline waits in the channel.
     drop((input, abandoned, place));
 }
 
-/// Stops an operation for the reason `verdict`. Gives what came of it.
+/// What came of an operation.
+struct Stopped {
+    end: Result<()>,
+    /// Whether nothing of it goes on. Where the agent is not there to say so, something may.
+    is_over: bool,
+}
+
+impl Stopped {
+    fn by_itself(end: Result<()>) -> Self {
+        let is_over = end != Err(Error::Gone);
+        Self { end, is_over }
+    }
+
+    fn without_an_end(error: Error) -> Self {
+        Self { end: Err(error), is_over: false }
+    }
+}
+
+/// Stops an operation for the reason `verdict`.
 async fn stop(
     work: &dyn Work,
     mut ended: Pin<&mut impl Future<Output = Result<()>>>,
     lifecycle: &Lifecycle,
     verdict: Error,
-) -> Result<()> {
+) -> Stopped {
     loop {
         lifecycle.left(State::Paused).await;
         let stopped = async {
             match work.stop().await {
-                Ok(()) | Err(Error::Gone) => ended.as_mut().await,
+                Ok(()) | Err(Error::Gone) => Ok(Stopped::by_itself(ended.as_mut().await)),
                 Err(error) => Err(error),
             }
         };
         tokio::select! {
             stopped = timeout(STOP_GRACE, stopped) => return match stopped {
-                // It ended well in the same moment.
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) if error.poisons() => Err(error),
-                Ok(Err(_)) => Err(verdict),
-                Err(_) => Err(Error::Poisoned),
+                // It ended well in the same moment, or badly.
+                Ok(Ok(Stopped { end: Err(error), is_over })) if !error.poisons() => {
+                    Stopped { end: Err(verdict), is_over }
+                }
+                Ok(Ok(stopped)) => stopped,
+                Ok(Err(error)) if error.poisons() => Stopped::without_an_end(error),
+                Ok(Err(_)) => Stopped::without_an_end(verdict),
+                Err(_) => Stopped::without_an_end(Error::Poisoned),
             },
             // It is told again when the sandbox goes on.
             () = lifecycle.paused() => {}
