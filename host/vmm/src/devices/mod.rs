@@ -1,0 +1,1 @@
+//! The devices of a microVM: virtio over MMIO.

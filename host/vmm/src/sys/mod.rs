@@ -1,0 +1,1 @@
+//! Everything unsafe of this crate: what no safe library wraps.
