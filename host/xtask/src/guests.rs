@@ -88,7 +88,7 @@ pub(crate) fn build(options: &Options) -> Result<Built> {
         let shape = inspect::inspect(&bytes).with_context(|| format!("{} is no component", guest.name))?;
         faults.extend(guest.faults(&shape));
         let path = folder.join(format!("{}.wasm", guest.name));
-        write_if_changed(&path, &bytes)?;
+        workspace::write_if_changed(&path, &bytes)?;
         components.push(BuiltComponent {
             name: guest.name.clone(),
             path,
@@ -109,18 +109,6 @@ pub(crate) fn test(root: &Path) -> Result<()> {
         .args(["test", "--quiet", "--workspace", "--target-dir"])
         .arg(workspace::target(root).join("guests"));
     process::run(&mut cargo).context("the guests' own tests failed")
-}
-
-/// Replaces the file whole, so that nobody reads half a component, and only if it differs, so that compiled-code
-/// caches and time stamps stay good.
-fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
-    if std::fs::read(path).is_ok_and(|old| old == bytes) {
-        return Ok(());
-    }
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
-    std::fs::write(&partial, bytes)
-        .and_then(|()| std::fs::rename(&partial, path))
-        .with_context(|| format!("failed to write {}", path.display()))
 }
 
 impl fmt::Display for Built {

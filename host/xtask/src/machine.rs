@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::process;
+use crate::{apt, process};
 
 /// Something that must be there, and the Debian package that brings it.
 struct Need {
@@ -38,6 +38,16 @@ const FOR_TESTS: &[Need] = &[Need {
 const FOR_BENCH: &[Need] =
     &[Need { thing: "bwrap", package: "bubblewrap", why: "the peer that sandboxes are measured against" }];
 
+const FOR_KERNEL: &[Need] = &[
+    Need { thing: "make", package: "make", why: "builds the guest's kernel" },
+    Need { thing: "patch", package: "patch", why: "adds our patches to the guest's kernel" },
+    Need { thing: "xz", package: "xz-utils", why: "unpacks the kernel's source" },
+    Need { thing: "bc", package: "bc", why: "the kernel's build asks for it" },
+    Need { thing: "bison", package: "bison", why: "the kernel's build asks for it" },
+    Need { thing: "flex", package: "flex", why: "the kernel's build asks for it" },
+    Need { thing: "/usr/include/libelf.h", package: "libelf-dev", why: "the kernel's build asks for it" },
+];
+
 /// Makes sure of what every task needs.
 pub(crate) fn prepare() -> Result<()> {
     install(ALWAYS)
@@ -55,6 +65,12 @@ pub(crate) fn prepare_for_bench() -> Result<()> {
     install(FOR_BENCH)
 }
 
+/// Makes sure of what compiling the guest's kernel needs besides, where none is kept.
+pub(crate) fn prepare_for_kernel() -> Result<()> {
+    prepare()?;
+    install(FOR_KERNEL)
+}
+
 fn install(needs: &[Need]) -> Result<()> {
     let missing: Vec<&Need> = needs.iter().filter(|need| !is_there(need.thing)).collect();
     if missing.is_empty() {
@@ -64,7 +80,7 @@ fn install(needs: &[Need]) -> Result<()> {
         eprintln!("missing: {} (package {}): {}", need.thing, need.package, need.why);
     }
     let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
-    if !is_root() {
+    if !apt::is_root() {
         bail!("this needs root once; please run:\n  sudo apt-get install -y {}", packages.join(" "));
     }
     eprintln!("installing {} with apt-get", packages.join(" "));
@@ -83,8 +99,4 @@ fn is_there(thing: &str) -> bool {
     }
     // What a sandbox sees is /usr, so a program elsewhere in PATH does not count.
     ["/usr/local/bin", "/usr/bin", "/bin"].iter().any(|folder| Path::new(folder).join(thing).exists())
-}
-
-fn is_root() -> bool {
-    process::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }

@@ -11,10 +11,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod apt;
 mod build;
+mod cache;
 mod guests;
+mod kernel;
 mod machine;
 mod process;
+mod progress;
 mod stages;
 mod tasks;
 mod workspace;
@@ -47,6 +51,8 @@ enum Task {
     },
     /// Build the guest components and check what each imports.
     Guests(guests::Options),
+    /// Build the kernel that runs in microVMs, or take the one that is kept.
+    Kernel,
 }
 
 fn main() -> ExitCode {
@@ -59,6 +65,7 @@ fn main() -> ExitCode {
             println!("{built}");
             ExitCode::SUCCESS
         }),
+        Task::Kernel => tasks::kernel().map(|()| ExitCode::SUCCESS),
     };
     match result {
         Ok(code) => code,

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 use crate::stages::Stages;
-use crate::{build, guests, machine, process, workspace};
+use crate::{build, guests, kernel, machine, process, workspace};
 
 /// Prepares the machine, builds everything and runs the judge over `submissions`.
 pub(crate) fn demo(arguments: &[String]) -> Result<ExitCode> {
@@ -79,6 +79,12 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
             .env("MIMOBOX_COMPONENTS", workspace::target(&root).join("components"));
         process::run(&mut cargo)
     })
+}
+
+/// The guest's kernel alone.
+pub(crate) fn kernel() -> Result<()> {
+    let mut stages = Stages::default();
+    stages.run("kernel", || kernel::build(&workspace::root()?)).map(drop)
 }
 
 fn format(root: &std::path::Path) -> Result<()> {

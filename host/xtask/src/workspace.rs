@@ -28,3 +28,17 @@ pub(crate) fn cargo(root: &Path) -> Command {
     cargo.current_dir(root);
     cargo
 }
+
+/// Replaces the file whole, so that nobody reads half of it, and only if it differs, so that whatever was made from it
+/// stays good. Its folder is made.
+pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    let partial = path.with_extension(format!("{}.partial", std::process::id()));
+    path.parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::write(&partial, bytes))
+        .and_then(|()| std::fs::rename(&partial, path))
+        .with_context(|| format!("failed to write {}", path.display()))
+}

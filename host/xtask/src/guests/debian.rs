@@ -16,7 +16,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::toolchain;
-use crate::process;
+use crate::{apt, cache, process};
 
 /// What wit-bindgen and edition 2024 need.
 const OLDEST: (u32, u32) = (1, 90);
@@ -24,12 +24,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Where the unpacked toolchain lives; shared by every checkout.
 pub(super) fn folder() -> Result<PathBuf> {
-    let cache = match std::env::var_os("XDG_CACHE_HOME") {
-        Some(cache) if Path::new(&cache).is_absolute() => PathBuf::from(cache),
-        _ => PathBuf::from(std::env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?)
-            .join(".cache"),
-    };
-    Ok(cache.join("mimobox-host/wasm-rust"))
+    Ok(cache::folder()?.join("wasm-rust"))
 }
 
 /// The compiler in that folder.
@@ -63,17 +58,10 @@ pub(super) fn make(folder: &Path) -> Result<()> {
 fn make_in(folder: &Path, version: &str) -> Result<()> {
     eprintln!("guests: [1/3] downloading Debian's rustc-web {version} (about 150 MB; nothing is installed)");
     let packages = folder.join("packages");
-    fs::create_dir_all(&packages).with_context(|| format!("failed to make {}", packages.display()))?;
-    let mut apt = Command::new("apt-get");
-    // Without the option, apt as root drops to a user that may not write here, and warns.
-    apt.args(["--option", "APT::Sandbox::User=root", "download"]).args(wanted(version)?);
-    process::run(apt.current_dir(&packages)).context("failed to download the packages")?;
+    apt::download(&wanted(version)?, &packages)?;
 
     eprintln!("guests: [2/3] unpacking");
-    for entry in fs::read_dir(&packages)? {
-        process::run(Command::new("dpkg-deb").arg("--extract").arg(entry?.path()).arg(folder))
-            .context("failed to unpack a package")?;
-    }
+    apt::extract(&packages, folder)?;
     fs::remove_dir_all(&packages)?;
     write_compiler(folder)?;
 
@@ -88,7 +76,7 @@ fn candidate() -> Result<String> {
     }
     let (major, minor) = OLDEST;
     let update = "apt-get update";
-    if !is_root()? {
+    if !apt::is_root() {
         bail!(
             "there is no compiler for guests here: rustup cannot add wasm32-wasip2, and apt's lists have no rustc-web of \
              version {major}.{minor} or newer.\nRun this once, then try again:\n\n    sudo {update}\n"
@@ -191,10 +179,6 @@ fn seed_library(folder: &Path) -> Result<()> {
     }
     fs::remove_dir_all(&seed)?;
     Ok(())
-}
-
-fn is_root() -> Result<bool> {
-    Ok(process::output(Command::new("id").arg("--user"))?.trim() == "0")
 }
 
 #[cfg(test)]
