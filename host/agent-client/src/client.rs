@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mimobox_protocol::{
-    Command, ExitStatus, FileOperation, FilePipe, Hello, Request, Signal, SpawnFailure, Stdin, TerminalSize,
+    Command, ExitStatus, FileOperation, FilePipe, Hello, MachineUsage, Request, SetUp, SetUpAnswer,
+    SetUpFailure, Signal, SpawnFailure, Stdin, TerminalSize,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout;
@@ -17,7 +18,7 @@ use crate::files::{FileEnd, FileTask};
 use crate::pipe::{Pipes, input, output};
 use crate::process::{Ended, Opened, Spawned};
 use crate::requests::{Orphan, Waiting};
-use crate::{ClientError, ConnectError, Disconnect, SignalError, SpawnError};
+use crate::{ClientError, ConnectError, Disconnect, SignalError, SpawnError, UsageError};
 
 /// How a [`Client`] behaves.
 #[derive(Clone, Copy, Debug)]
@@ -25,19 +26,31 @@ pub struct Options {
     /// How long the agent may take over its hello and over each answer. Ten seconds unless set: the agent answers
     /// in microseconds, so this only tells a stuck sandbox from a loaded machine.
     pub answer_timeout: Duration,
+    /// How the bytes of standard streams and files go. Passed unless set.
+    pub streams: Streams,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { answer_timeout: Duration::from_secs(10) }
+        Self { answer_timeout: Duration::from_secs(10), streams: Streams::Passed }
     }
+}
+
+/// How the bytes of standard streams and files go between host and sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streams {
+    /// Through pipes whose other ends the sandbox's processes hold themselves.
+    Passed,
+    /// Through pipes whose other ends somebody pumps to and from a machine of its own: what was written before a command's end
+    /// may come after the word of it. Whoever pumps closes a command's streams once it has ended.
+    Relayed,
 }
 
 /// A connection to one agent. Clones share it; it closes, and the sandbox's processes end, with the last.
 #[derive(Clone)]
 pub struct Client {
     connection: Arc<Closing>,
-    answer_timeout: Duration,
+    options: Options,
 }
 
 impl Client {
@@ -47,23 +60,64 @@ impl Client {
     /// # Errors
     /// If the agent does not answer in time, or is not the one this host was built with.
     pub async fn connect(stream: UnixStream, options: Options) -> Result<Self, ConnectError> {
-        let connection = Arc::new(Connection::new(stream).map_err(ConnectError::Socket)?);
-        let client =
-            Self { connection: Arc::new(Closing(connection)), answer_timeout: options.answer_timeout };
-        let inbox =
-            timeout(options.answer_timeout, client.greet()).await.map_err(|_| ConnectError::TimedOut)??;
-        tokio::spawn(connection::serve(Closing(Arc::clone(&client.connection.0)), inbox));
-        Ok(client)
+        let client = Self::new(stream, options)?;
+        let mut inbox = Inbox::new();
+        client.in_time(client.greet(&mut inbox)).await?;
+        Ok(client.serve(inbox))
     }
 
-    async fn greet(&self) -> Result<Inbox, ConnectError> {
+    /// Tells a machine what it is to be, then greets its agent. Otherwise as [`Client::connect`]; each of the two answers may
+    /// take [`Options::answer_timeout`].
+    ///
+    /// # Errors
+    /// As for [`Client::connect`], and if the machine cannot be set up like that.
+    pub async fn connect_machine(
+        stream: UnixStream,
+        set_up: &SetUp,
+        options: Options,
+    ) -> Result<Self, ConnectError> {
+        let client = Self::new(stream, options)?;
+        let mut inbox = Inbox::new();
+        client.in_time(client.set_up(set_up, &mut inbox)).await?;
+        client.in_time(client.greet(&mut inbox)).await?;
+        Ok(client.serve(inbox))
+    }
+
+    fn new(stream: UnixStream, options: Options) -> Result<Self, ConnectError> {
+        let connection = Arc::new(Connection::new(stream).map_err(ConnectError::Socket)?);
+        Ok(Self { connection: Arc::new(Closing(connection)), options })
+    }
+
+    async fn in_time(
+        &self,
+        step: impl Future<Output = Result<(), ConnectError>>,
+    ) -> Result<(), ConnectError> {
+        timeout(self.options.answer_timeout, step).await.unwrap_or(Err(ConnectError::TimedOut))
+    }
+
+    async fn set_up(&self, set_up: &SetUp, inbox: &mut Inbox) -> Result<(), ConnectError> {
+        match self.connection().send(set_up, Vec::new()) {
+            Ok(()) | Err(SendError::Gone) => {}
+            Err(SendError::TooLong) => return Err(SetUpFailure::Invalid.into()),
+        }
+        match self.connection().receive(inbox).await.map_err(ConnectError::Disconnected)? {
+            SetUpAnswer::Done => Ok(()),
+            SetUpAnswer::Failed(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn greet(&self, inbox: &mut Inbox) -> Result<(), ConnectError> {
         let connection = self.connection();
         // The socket is fresh and takes this at once; if it is closed, receiving says so.
         let _ = connection.send(&Hello::OURS, Vec::new());
-        let mut inbox = Inbox::new();
-        let theirs: Hello = connection.receive(&mut inbox).await.map_err(ConnectError::Disconnected)?;
-        theirs.check()?;
-        Ok(inbox)
+        let theirs: Hello = connection.receive(inbox).await.map_err(ConnectError::Disconnected)?;
+        Ok(theirs.check()?)
+    }
+
+    /// Starts the task that serves the connection.
+    fn serve(self, inbox: Inbox) -> Self {
+        tokio::spawn(connection::serve(Closing(Arc::clone(&self.connection.0)), inbox));
+        self
     }
 
     /// Starts a command. Returns once its program was executed.
@@ -73,7 +127,7 @@ impl Client {
     /// # Errors
     /// If the agent refuses, the host lacks descriptors, or the agent cannot be talked to.
     pub async fn spawn(&self, command: Command, stdin: Stdin) -> Result<Spawned, SpawnError> {
-        let spawned = timeout(self.answer_timeout, self.spawn_and_wait(command, stdin)).await;
+        let spawned = timeout(self.options.answer_timeout, self.spawn_and_wait(command, stdin)).await;
         spawned.unwrap_or(Err(ClientError::Unresponsive.into()))
     }
 
@@ -81,7 +135,8 @@ impl Client {
         let permit = self.permit().await?;
         let (settle, end) = oneshot::channel();
         let ended = Ended::new(end);
-        let Pipes { host, sandbox } = Pipes::new(stdin, &ended).map_err(SpawnError::Pipe)?;
+        let Pipes { host, sandbox } =
+            Pipes::new(stdin, self.options.streams, &ended).map_err(SpawnError::Pipe)?;
         let request = |id| Request::Spawn { id, command, stdin };
         let id = self.start(permit, request, sandbox, settle).await?;
         Ok(Spawned { id, stdin: host.stdin, stdout: host.stdout, stderr: host.stderr, ended })
@@ -92,7 +147,7 @@ impl Client {
     /// # Errors
     /// As for [`Client::spawn`].
     pub async fn open_terminal(&self, command: Command, size: TerminalSize) -> Result<Opened, SpawnError> {
-        let opened = timeout(self.answer_timeout, self.open_and_wait(command, size)).await;
+        let opened = timeout(self.options.answer_timeout, self.open_and_wait(command, size)).await;
         opened.unwrap_or(Err(ClientError::Unresponsive.into()))
     }
 
@@ -100,8 +155,8 @@ impl Client {
         let permit = self.permit().await?;
         let (settle, end) = oneshot::channel();
         let ended = Ended::new(end);
-        let (input, theirs_in) = input(&ended).map_err(SpawnError::Pipe)?;
-        let (output, theirs_out) = output(&ended).map_err(SpawnError::Pipe)?;
+        let (input, theirs_in) = input(self.options.streams, &ended).map_err(SpawnError::Pipe)?;
+        let (output, theirs_out) = output(self.options.streams, &ended).map_err(SpawnError::Pipe)?;
         let request = |id| Request::OpenTerminal { id, command, size };
         let id = self.start(permit, request, vec![theirs_in, theirs_out], settle).await?;
         Ok(Opened { id, input, output, ended })
@@ -136,7 +191,7 @@ impl Client {
         pipe: FilePipe,
         request: impl FnOnce(u32) -> Request,
     ) -> Result<FileTask, SpawnError> {
-        let begun = timeout(self.answer_timeout, self.begin_and_wait(pipe, request)).await;
+        let begun = timeout(self.options.answer_timeout, self.begin_and_wait(pipe, request)).await;
         begun.unwrap_or(Err(ClientError::Unresponsive.into()))
     }
 
@@ -151,11 +206,11 @@ impl Client {
         let (pipe, theirs) = match pipe {
             FilePipe::None => (FileEnd::None, None),
             FilePipe::ToAgent => {
-                let (input, read) = input(&ended).map_err(SpawnError::Pipe)?;
+                let (input, read) = input(self.options.streams, &ended).map_err(SpawnError::Pipe)?;
                 (FileEnd::Input(input), Some(read))
             }
             FilePipe::FromAgent => {
-                let (output, write) = output(&ended).map_err(SpawnError::Pipe)?;
+                let (output, write) = output(self.options.streams, &ended).map_err(SpawnError::Pipe)?;
                 (FileEnd::Output(output), Some(write))
             }
         };
@@ -194,7 +249,8 @@ impl Client {
     /// If the process has ended, or the agent cannot be talked to.
     pub async fn signal(&self, process: u32, signal: Signal) -> Result<(), SignalError> {
         let signalled =
-            timeout(self.answer_timeout, self.ask(|id| Request::Signal { id, process, signal })).await;
+            timeout(self.options.answer_timeout, self.ask(|id| Request::Signal { id, process, signal }))
+                .await;
         signalled.unwrap_or(Err(ClientError::Unresponsive.into()))
     }
 
@@ -204,7 +260,7 @@ impl Client {
     /// As for [`Client::signal`].
     pub async fn resize(&self, process: u32, size: TerminalSize) -> Result<(), SignalError> {
         let resized =
-            timeout(self.answer_timeout, self.ask(|id| Request::Resize { id, process, size })).await;
+            timeout(self.options.answer_timeout, self.ask(|id| Request::Resize { id, process, size })).await;
         resized.unwrap_or(Err(ClientError::Unresponsive.into()))
     }
 
@@ -216,6 +272,24 @@ impl Client {
         let id = self.connection().requests.add(waiting)?;
         // Its length is fixed, so that only the connection can fail.
         self.connection().send(&request(id), Vec::new()).map_err(|_| ClientError::Gone)?;
+        Ok(answer.await.map_err(|_| ClientError::Gone)??)
+    }
+
+    /// What the machine uses, as its own kernel counts. That kernel is hostile: take it as what the guest says of itself.
+    ///
+    /// # Errors
+    /// If the sandbox is no machine, or the agent cannot be talked to.
+    pub async fn usage(&self) -> Result<MachineUsage, UsageError> {
+        let used = timeout(self.options.answer_timeout, self.measure()).await;
+        used.unwrap_or(Err(ClientError::Unresponsive.into()))
+    }
+
+    async fn measure(&self) -> Result<MachineUsage, UsageError> {
+        let permit = self.permit().await?;
+        let (reply, answer) = oneshot::channel();
+        let id = self.connection().requests.add(Waiting::Measuring { reply, _permit: permit })?;
+        // Its length is fixed, so that only the connection can fail.
+        self.connection().send(&Request::Usage { id }, Vec::new()).map_err(|_| ClientError::Gone)?;
         Ok(answer.await.map_err(|_| ClientError::Gone)??)
     }
 

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use mimobox_protocol::{DecodeError, FileFailure, HelloError, SignalFailure, SpawnFailure};
+use mimobox_protocol::{
+    DecodeError, FileFailure, HelloError, SetUpFailure, SignalFailure, SpawnFailure, UsageFailure,
+};
 
 /// The agent cannot be talked to. Whatever was asked may have happened or not: the sandbox's state is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +32,9 @@ pub enum ConnectError {
     /// It is another agent than this host was built with.
     #[error(transparent)]
     Hello(#[from] HelloError),
+    /// The machine could not be set up.
+    #[error(transparent)]
+    SetUp(#[from] SetUpFailure),
 }
 
 /// A command was not started.
@@ -52,6 +57,17 @@ pub enum SignalError {
     /// The agent says why.
     #[error(transparent)]
     Refused(#[from] SignalFailure),
+    /// The agent cannot be talked to.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// What a machine uses is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// The agent says why.
+    #[error(transparent)]
+    Refused(#[from] UsageFailure),
     /// The agent cannot be talked to.
     #[error(transparent)]
     Client(#[from] ClientError),

@@ -4,12 +4,13 @@
 //!   Spawning ── Started ──► Running ── Ended ──► (done)
 //!      └─────── Refused ──► (done)
 //!   Asking ── Signalled, Resized ──► (done)
+//!   Measuring ── Used ──► (done)
 //! ```
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use mimobox_protocol::{ExitStatus, Response, SignalFailure, SpawnFailure};
+use mimobox_protocol::{ExitStatus, MachineUsage, Response, SignalFailure, SpawnFailure, UsageFailure};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -33,6 +34,10 @@ pub(crate) enum Waiting {
         reply: Option<oneshot::Sender<Result<(), SignalFailure>>>,
         /// None if it was the client's own.
         _permit: Option<OwnedSemaphorePermit>,
+    },
+    Measuring {
+        reply: oneshot::Sender<Result<MachineUsage, UsageFailure>>,
+        _permit: OwnedSemaphorePermit,
     },
 }
 
@@ -82,7 +87,7 @@ impl Requests {
                 None
             }
             Waiting::Running { .. } => Some(Orphan(id)),
-            Waiting::Asking { .. } => None,
+            Waiting::Asking { .. } | Waiting::Measuring { .. } => None,
         }
     }
 
@@ -127,6 +132,13 @@ impl Requests {
                     _ => Err(Disconnect::UnexpectedAnswer { id }),
                 }
             }
+            Response::Used { id, usage } => match table.open.remove(&id) {
+                Some(Waiting::Measuring { reply, .. }) => {
+                    let _ = reply.send(usage);
+                    Ok(None)
+                }
+                _ => Err(Disconnect::UnexpectedAnswer { id }),
+            },
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use mimobox_protocol::{DecodeError, Decoder, FileEntry, Hello, Request, Response, WatchMessage, encode};
+use mimobox_protocol::{
+    DecodeError, Decoder, FileEntry, Hello, Request, Response, SetUp, SetUpAnswer, WatchMessage, encode,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -14,6 +16,8 @@ pub(crate) fn check(bytes: &[u8]) {
     check_as::<Hello>(bytes);
     check_as::<FileEntry>(bytes);
     check_as::<WatchMessage>(bytes);
+    check_as::<SetUp>(bytes);
+    check_as::<SetUpAnswer>(bytes);
 }
 
 fn check_as<T: DeserializeOwned + Serialize + PartialEq + Debug>(bytes: &[u8]) {

@@ -15,7 +15,8 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use mimobox_protocol::{
-    Command, ExitStatus, FileOperation, Response, Signal, SignalFailure, SpawnFailure, TerminalSize,
+    Command, ExitStatus, FileOperation, MachineUsage, Response, Signal, SignalFailure, SpawnFailure,
+    TerminalSize, UsageFailure,
 };
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollFlags};
@@ -174,6 +175,11 @@ impl Processes {
     pub(crate) fn resize(&mut self, id: u32, size: TerminalSize) -> Result<(), SignalFailure> {
         let terminal = self.running(id)?.terminal.as_ref().ok_or(SignalFailure::NotFound)?;
         terminal.resize(size).map_err(not_signalled)
+    }
+
+    /// What the machine uses.
+    pub(crate) fn usage(&self) -> Result<MachineUsage, UsageFailure> {
+        Err(UsageFailure::NotAMachine)
     }
 
     /// A process that is not reaped, so that its leader's number still is its own.

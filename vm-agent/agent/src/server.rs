@@ -141,6 +141,7 @@ impl Server {
                 Request::Resize { id, process, size } => {
                     Response::Resized { id, resized: self.processes.resize(process, size) }
                 }
+                Request::Usage { id } => Response::Used { id, usage: self.processes.usage() },
                 Request::File { id, operation } => {
                     let pipe = descriptors.into_iter().next();
                     started(id, self.processes.start_file_operation(id, &operation, pipe))

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// There is no negotiation: host and agent are built and shipped together, and a snapshot that holds an
 /// older agent is refused by the snapshot's own version first.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 const MAGIC: [u8; 4] = *b"mimo";
 

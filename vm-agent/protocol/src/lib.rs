@@ -15,6 +15,8 @@
 //!                      ◄──────────    Ended{7, status}: its process group is gone, 7 is done with
 //! ```
 //!
+//! A microVM is told first what it is to be ([`SetUp`]), and only then do both ends say [`Hello`].
+//!
 //! There is no I/O here and no allocation beyond [`MAX_FRAME`] for a frame. File descriptors travel beside the
 //! bytes where the transport can carry them; [`Request::descriptors`] says how many belong to a frame. They only
 //! ever go from the host to the agent.
@@ -27,6 +29,7 @@
 mod files;
 mod frame;
 mod hello;
+mod machine;
 mod message;
 
 pub use files::{
@@ -34,6 +37,10 @@ pub use files::{
 };
 pub use frame::{DecodeError, Decoder, EncodeError, MAX_FRAME, encode};
 pub use hello::{Hello, HelloError, VERSION};
+pub use machine::{
+    ENTROPY, MAX_VOLUMES, MachineRoot, MachineUsage, MachineVolume, SetUp, SetUpAnswer, SetUpFailure,
+    UsageFailure,
+};
 pub use message::{
     Command, ExitStatus, Limit, MAX_DESCRIPTORS, Request, Resource, Response, Signal, SignalFailure,
     SpawnFailure, Stdin, TerminalSize,

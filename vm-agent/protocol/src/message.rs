@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::files::{FileOperation, FilePipe};
+use crate::machine::{MachineUsage, UsageFailure};
 
 /// Most descriptors that may travel with one frame: standard input, output and error of a spawn.
 pub const MAX_DESCRIPTORS: usize = 3;
@@ -71,6 +72,11 @@ pub enum Request {
         /// This request's number, and the process's from then on.
         id: u32,
     },
+    /// Say what the machine uses. Answered by `Used`.
+    Usage {
+        /// This request's number.
+        id: u32,
+    },
 }
 
 impl Request {
@@ -81,7 +87,7 @@ impl Request {
         match self {
             Self::Spawn { stdin: Stdin::Pipe, .. } => 3,
             Self::Spawn { stdin: Stdin::Null, .. } | Self::OpenTerminal { .. } => 2,
-            Self::Signal { .. } | Self::Resize { .. } => 0,
+            Self::Signal { .. } | Self::Resize { .. } | Self::Usage { .. } => 0,
             Self::File { operation, .. } => match operation.pipe() {
                 FilePipe::None => 0,
                 FilePipe::ToAgent | FilePipe::FromAgent => 1,
@@ -126,6 +132,13 @@ pub enum Response {
         id: u32,
         /// What came of it.
         resized: Result<(), SignalFailure>,
+    },
+    /// What the machine uses, or why that is not known.
+    Used {
+        /// The usage request's number.
+        id: u32,
+        /// What it uses.
+        usage: Result<MachineUsage, UsageFailure>,
     },
 }
 

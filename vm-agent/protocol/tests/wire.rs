@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use mimobox_protocol::{
     ChangeKind, Command, DecodeError, Decoder, EncodeError, ExitStatus, FileEntry, FileKind, FileOperation,
-    Hello, HelloError, Limit, MAX_FRAME, Request, Resource, Response, Signal, SignalFailure, SpawnFailure,
-    Stdin, TerminalSize, VERSION, WatchMessage, encode,
+    Hello, HelloError, Limit, MAX_FRAME, MachineRoot, MachineUsage, MachineVolume, Request, Resource,
+    Response, SetUp, SetUpAnswer, SetUpFailure, Signal, SignalFailure, SpawnFailure, Stdin, TerminalSize,
+    UsageFailure, VERSION, WatchMessage, encode,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -59,7 +60,7 @@ fn requests() -> Vec<Request> {
         .chain(signals)
         .chain(terminal)
         .chain(files)
-        .chain([Request::Save { id: 40 }, Request::Restore { id: 41 }])
+        .chain([Request::Save { id: 40 }, Request::Restore { id: 41 }, Request::Usage { id: 42 }])
         .collect()
 }
 
@@ -118,10 +119,44 @@ fn responses() -> Vec<Response> {
         Response::Signalled { id: 5, delivered: Err(SignalFailure::NotFound) },
         Response::Signalled { id: 6, delivered: Err(SignalFailure::Failed(i32::MAX)) },
         Response::Resized { id: 21, resized: Ok(()) },
+        Response::Used { id: 42, usage: Ok(MachineUsage { processes: 7, memory: u64::MAX, free: 0 }) },
+        Response::Used { id: 43, usage: Err(UsageFailure::NotAMachine) },
+        Response::Used { id: 44, usage: Err(UsageFailure::Failed(-1)) },
     ]
     .into_iter()
     .chain(refused)
     .collect()
+}
+
+fn set_ups() -> Vec<SetUp> {
+    let volume = |disk| MachineVolume { disk, path: "/data/é".into() };
+    let full = SetUp {
+        clock_seconds: u64::MAX,
+        clock_nanoseconds: 999_999_999,
+        entropy: std::array::from_fn(|place| u8::try_from(place).unwrap()),
+        host_name: "machine".into(),
+        root: MachineRoot::Disk(1),
+        writable: 1 << 30,
+        volumes: vec![volume(2), volume(3)],
+        processes: 256,
+    };
+    vec![SetUp { root: MachineRoot::Base, volumes: Vec::new(), ..full.clone() }, full]
+}
+
+fn set_up_answers() -> Vec<SetUpAnswer> {
+    let failures = [
+        SetUpFailure::NotUnderstood,
+        SetUpFailure::Invalid,
+        SetUpFailure::Clock(1),
+        SetUpFailure::Entropy(1),
+        SetUpFailure::HostName(1),
+        SetUpFailure::Image(1),
+        SetUpFailure::Root(1),
+        SetUpFailure::Volume { place: 1, errno: 1 },
+        SetUpFailure::Limit(1),
+        SetUpFailure::Agent(-1),
+    ];
+    [SetUpAnswer::Done].into_iter().chain(failures.map(SetUpAnswer::Failed)).collect()
 }
 
 fn frames<T: Serialize>(messages: &[T]) -> Vec<u8> {
@@ -144,19 +179,32 @@ fn every_message_survives() {
     assert_eq!(decode(&frames(&[Hello::OURS])), Ok(vec![Hello::OURS]));
     assert_eq!(decode(&frames(&entries())), Ok(entries()));
     assert_eq!(decode(&frames(&watch_messages())), Ok(watch_messages()));
+    assert_eq!(decode(&frames(&set_ups())), Ok(set_ups()));
+    assert_eq!(decode(&frames(&set_up_answers())), Ok(set_up_answers()));
+}
+
+#[test]
+fn what_is_shown_of_a_set_up_does_not_hold_its_entropy() {
+    let shown = format!("{:?}", set_ups());
+    assert!(
+        shown.contains("machine") && !shown.contains("entropy") && !shown.contains("29, 30, 31"),
+        "{shown}"
+    );
 }
 
 /// If this fails, agents and hosts of before no longer understand those of now: raise the version, then write
 /// the files anew from what `frames` returns.
 #[test]
 fn the_bytes_of_this_version_stay_as_they_are() {
-    assert_eq!(VERSION, 2);
+    assert_eq!(VERSION, 3);
     for (name, bytes) in [
         ("requests", frames(&requests())),
         ("responses", frames(&responses())),
         ("hello", frames(&[Hello::OURS])),
         ("entries", frames(&entries())),
         ("watch", frames(&watch_messages())),
+        ("set_ups", frames(&set_ups())),
+        ("set_up_answers", frames(&set_up_answers())),
     ] {
         assert_eq!(std::fs::read(corpus(name)).unwrap(), bytes, "{name}");
     }
@@ -235,7 +283,7 @@ fn the_longest_frame_is_taken_and_a_longer_one_is_never_made() {
 
 #[test]
 fn an_unknown_variant_is_an_error() {
-    for body in [&[5][..], &[127], &[255, 255, 255, 255, 15], &[2, 0, 2, 0], &[3, 0, 2]] {
+    for body in [&[6][..], &[127], &[255, 255, 255, 255, 15], &[2, 0, 2, 0], &[3, 0, 2]] {
         let mut frame = u32::try_from(body.len()).unwrap().to_le_bytes().to_vec();
         frame.extend_from_slice(body);
         assert!(matches!(decode::<Response>(&frame), Err(DecodeError::Message(_))), "{body:?}");
@@ -248,7 +296,7 @@ fn only_this_version_is_agreed_with() {
         let frame = [&[5, 0, 0, 0], &bytes[..]].concat();
         decode::<Hello>(&frame).unwrap().remove(0).check()
     };
-    assert_eq!(hello(b"mimo\x02"), Ok(()));
-    assert_eq!(hello(b"mimo\x01"), Err(HelloError::OtherVersion { theirs: 1 }));
-    assert_eq!(hello(b"http\x02"), Err(HelloError::NotThisProtocol));
+    assert_eq!(hello(b"mimo\x03"), Ok(()));
+    assert_eq!(hello(b"mimo\x02"), Err(HelloError::OtherVersion { theirs: 2 }));
+    assert_eq!(hello(b"http\x03"), Err(HelloError::NotThisProtocol));
 }

@@ -101,12 +101,15 @@ async fn an_answer_that_nothing_asked_for_closes_the_connection() {
         Response::Signalled { id: 0, delivered: Ok(()) },
         Response::Signalled { id: 1, delivered: Ok(()) },
         Response::Signalled { id: 3, delivered: Ok(()) },
+        Response::Used { id: 0, usage: Err(mimobox_protocol::UsageFailure::NotAMachine) },
+        Response::Used { id: 2, usage: Err(mimobox_protocol::UsageFailure::NotAMachine) },
     ] {
         let (Response::Started { id }
         | Response::Refused { id, .. }
         | Response::Ended { id, .. }
         | Response::Signalled { id, .. }
-        | Response::Resized { id, .. }) = response;
+        | Response::Resized { id, .. }
+        | Response::Used { id, .. }) = response;
         let why = closes(&mimobox_protocol::encode(&response).unwrap()).await;
         assert_eq!(why, Disconnect::UnexpectedAnswer { id }, "{response:?}");
     }
@@ -145,7 +148,7 @@ async fn a_descriptor_from_the_agent_is_refused_and_never_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_never_answers_is_unresponsive() {
-    let impatient = Options { answer_timeout: Duration::from_millis(50) };
+    let impatient = Options { answer_timeout: Duration::from_millis(50), ..PATIENT };
     let (mut agent, client) = FakeAgent::connect(impatient).await;
     let spawned = client.spawn(command(), Stdin::Null).await;
     assert!(matches!(spawned, Err(SpawnError::Client(ClientError::Unresponsive))), "{spawned:?}");

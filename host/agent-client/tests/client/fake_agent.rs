@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use mimobox_agent_client::{Client, Command, ConnectError, Options, SpawnError, Spawned, Stdin};
+use mimobox_agent_client::{Client, Command, ConnectError, Options, SpawnError, Spawned, Stdin, Streams};
 use mimobox_protocol::{Decoder, Hello, MAX_DESCRIPTORS, Request, Response, encode};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -17,7 +17,8 @@ use rustix::net::{
 use tokio::task::JoinHandle;
 
 /// Longer than any test takes, so that nothing but a test's own doing comes from it.
-pub(crate) const PATIENT: Options = Options { answer_timeout: Duration::from_secs(600) };
+pub(crate) const PATIENT: Options =
+    Options { answer_timeout: Duration::from_secs(600), streams: Streams::Passed };
 
 pub(crate) struct FakeAgent {
     stream: UnixStream,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use mimobox_agent_client::{Client, ConnectError, Disconnect, Options};
 use mimobox_protocol::{DecodeError, Hello, HelloError, encode};
 
-use crate::fake_agent::FakeAgent;
+use crate::fake_agent::{FakeAgent, PATIENT};
 
-const IMPATIENT: Options = Options { answer_timeout: Duration::from_millis(50) };
+const IMPATIENT: Options = Options { answer_timeout: Duration::from_millis(50), ..PATIENT };
 
 #[tokio::test]
 async fn an_agent_that_says_nothing_is_not_waited_for() {

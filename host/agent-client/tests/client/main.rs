@@ -8,5 +8,6 @@ mod answers;
 mod fake_agent;
 mod files;
 mod greeting;
+mod machines;
 mod sending;
 mod streams;
