@@ -71,14 +71,21 @@ fn is_in(file: &str, places: &[&str]) -> bool {
 }
 
 #[test]
-fn the_domain_the_protocol_and_the_image_store_depend_on_no_workspace_crate() {
+fn the_domain_the_protocols_and_the_image_format_depend_on_no_workspace_crate() {
     for (name, on) in dependencies() {
-        let alone = ["mimobox-sandbox", "mimobox-protocol", "mimobox-images", "mimobox-vmm-protocol"];
+        let alone = ["mimobox-sandbox", "mimobox-protocol", "mimobox-erofs", "mimobox-vmm-protocol"];
         if alone.contains(&name.as_str()) {
             let inside: Vec<_> = on.iter().filter(|on| on.starts_with("mimobox-")).collect();
             assert!(inside.is_empty(), "{name} depends on {inside:?}");
         }
     }
+}
+
+#[test]
+fn the_image_store_sees_the_image_format_alone() {
+    let dependencies = dependencies();
+    let mut inside = dependencies["mimobox-images"].iter().filter(|on| on.starts_with("mimobox-"));
+    assert!(inside.all(|on| on == "mimobox-erofs"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::progress::Progress;
 pub(super) const RECIPE: &str = "1";
 
 /// About how many steps make reports; for the progress line alone.
-const EXPECTED: u64 = 900;
+const EXPECTED: u64 = 1330;
 
 /// Who, where and when, as the kernel would tell it: the same for everybody.
 const ANONYMOUS: [(&str, &str); 5] = [
