@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod apt;
+mod base_image;
 mod build;
 mod cache;
 mod guests;
@@ -53,6 +54,8 @@ enum Task {
     Guests(guests::Options),
     /// Build the kernel that runs in microVMs, or take the one that is kept.
     Kernel,
+    /// Build the root that microVMs start from: busybox and the agent.
+    BaseImage,
 }
 
 fn main() -> ExitCode {
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
             println!("{built}");
             ExitCode::SUCCESS
         }),
+        Task::BaseImage => tasks::base_image().map(|()| ExitCode::SUCCESS),
         Task::Kernel => tasks::kernel().map(|()| ExitCode::SUCCESS),
     };
     match result {

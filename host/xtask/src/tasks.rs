@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 use crate::stages::Stages;
-use crate::{build, guests, kernel, machine, process, workspace};
+use crate::{base_image, build, guests, kernel, machine, process, workspace};
 
 /// Prepares the machine, builds everything and runs the judge over `submissions`.
 pub(crate) fn demo(arguments: &[String]) -> Result<ExitCode> {
@@ -85,6 +85,14 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
 pub(crate) fn kernel() -> Result<()> {
     let mut stages = Stages::default();
     stages.run("kernel", || kernel::build(&workspace::root()?)).map(drop)
+}
+
+/// The base image of microVMs alone, with the agent that goes into it.
+pub(crate) fn base_image() -> Result<()> {
+    let root = workspace::root()?;
+    let mut stages = Stages::default();
+    let agent = stages.run("agent", || build::agent(&root))?;
+    stages.run("base image", || base_image::build(&root, &agent)).map(drop)
 }
 
 fn format(root: &std::path::Path) -> Result<()> {
