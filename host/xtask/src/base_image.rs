@@ -13,7 +13,7 @@ use mimobox_erofs::{Attributes, Builder, Contents, Entry};
 use crate::{apt, cache, process, workspace};
 
 /// Names an image of the user's own, which is then taken as it is.
-const VARIABLE: &str = "MIMOBOX_BASE_IMAGE";
+pub(crate) const VARIABLE: &str = "MIMOBOX_BASE_IMAGE";
 const PACKAGE: &str = "busybox-static";
 
 /// What is empty, with the permissions that others than root's have.

@@ -23,7 +23,7 @@ mod configuration;
 mod source;
 
 /// Names a kernel of the user's own, which is then taken as it is.
-const VARIABLE: &str = "MIMOBOX_KERNEL";
+pub(crate) const VARIABLE: &str = "MIMOBOX_KERNEL";
 
 /// What a kernel is made of.
 struct Inputs {

@@ -35,8 +35,14 @@ const FOR_TESTS: &[Need] = &[Need {
     why: "an ordinary user's sandboxes are tested with users that are set aside for her",
 }];
 
-const FOR_BENCH: &[Need] =
-    &[Need { thing: "bwrap", package: "bubblewrap", why: "the peer that sandboxes are measured against" }];
+const FOR_BENCH: &[Need] = &[
+    Need { thing: "bwrap", package: "bubblewrap", why: "the peer that sandboxes are measured against" },
+    Need {
+        thing: "qemu-system-x86_64",
+        package: "qemu-system-x86",
+        why: "the peer that microVMs are measured against",
+    },
+];
 
 const FOR_KERNEL: &[Need] = &[
     Need { thing: "make", package: "make", why: "builds the guest's kernel" },

@@ -18,6 +18,7 @@ mod cache;
 mod guests;
 mod kernel;
 mod machine;
+mod microvm;
 mod process;
 mod progress;
 mod stages;

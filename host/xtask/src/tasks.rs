@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
+use crate::microvm::Supplies;
 use crate::stages::Stages;
 use crate::{base_image, build, guests, kernel, machine, process, workspace};
 
@@ -13,7 +14,8 @@ pub(crate) fn demo(arguments: &[String]) -> Result<ExitCode> {
     let mut stages = Stages::default();
     stages.run("machine", machine::prepare)?;
     stages.run("guest components", || guests::build(&guests::Options::default()))?;
-    stages.run("agent", || build::agent(&root))?;
+    let agent = stages.run("agent", || build::agent(&root))?;
+    let supplies = Supplies::prepare(&mut stages, &root, &agent)?;
     let host = stages.run("host (wasmtime takes minutes, once)", || build::host(&root))?;
     let components = workspace::target(&root).join("components");
     let mut judge = Command::new(host);
@@ -26,6 +28,7 @@ pub(crate) fn demo(arguments: &[String]) -> Result<ExitCode> {
         .args(["--volume", "submissions=examples/judge/submissions"])
         .arg("--")
         .args(arguments);
+    supplies.iter().for_each(|supplies| supplies.tell(&mut judge));
     let status = stages.run("judge", || judge.status().context("failed to start the host"))?;
     // The judge's own word: whether every expectation held.
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
@@ -41,6 +44,7 @@ pub(crate) fn test() -> Result<()> {
     stages.run("guest components", || guests::build(&guests::Options::default()))?;
     stages.run("guests' own tests", || guests::test(&root))?;
     let agent = stages.run("agent", || build::agent(&root))?;
+    let supplies = Supplies::prepare(&mut stages, &root, &agent)?;
     // Builds the host too: together with the tests, so that its libraries are built for both at once.
     stages.run("tests (wasmtime takes minutes, once)", || {
         let mut cargo = workspace::cargo(&root);
@@ -50,6 +54,7 @@ pub(crate) fn test() -> Result<()> {
             .env("MIMOBOX_COMPONENTS", workspace::target(&root).join("components"))
             // Tests of the library write no audit log of this user's.
             .env("XDG_STATE_HOME", workspace::target(&root).join("state"));
+        supplies.iter().for_each(|supplies| supplies.tell(&mut cargo));
         process::run(&mut cargo).context("tests failed")
     })?;
     stages.run("lints", || lint(&root))
@@ -70,6 +75,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     stages.run("machine", machine::prepare_for_bench)?;
     stages.run("guest components", || guests::build(&guests::Options::default()))?;
     let agent = stages.run("agent", || build::agent(&root))?;
+    let supplies = Supplies::prepare(&mut stages, &root, &agent)?;
     stages.run("bench", || {
         let mut cargo = workspace::cargo(&root);
         cargo
@@ -77,6 +83,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
             .args(arguments)
             .env("MIMOBOX_AGENT", &agent)
             .env("MIMOBOX_COMPONENTS", workspace::target(&root).join("components"));
+        supplies.iter().for_each(|supplies| supplies.tell(&mut cargo));
         process::run(&mut cargo)
     })
 }
