@@ -28,7 +28,7 @@ use nix::unistd::{
     Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid, write,
 };
 
-use crate::identity::Ids;
+use crate::identity::{Change, User};
 use crate::spawn::Exec;
 use crate::terminal;
 
@@ -77,8 +77,8 @@ fn become_program(exec: &Exec<'_>) -> Result<Infallible, SpawnFailure> {
             Err(errno) => return Err(failed(errno)),
         }
     }
-    if let Some(ids) = exec.ids {
-        switch(ids)?;
+    if let Some(user) = exec.user {
+        switch(user)?;
     }
     // As that user, who may not be allowed in.
     chdir(exec.directory.as_c_str()).map_err(no_directory)?;
@@ -87,19 +87,22 @@ fn become_program(exec: &Exec<'_>) -> Result<Infallible, SpawnFailure> {
     Err(execute(exec))
 }
 
-/// Becomes another user for good; the kernel drops all capabilities on the way from uid 0.
-pub(crate) fn switch(ids: Ids) -> Result<(), SpawnFailure> {
+/// Becomes another user; the kernel drops all capabilities on the way from uid 0.
+pub(crate) fn switch(user: User) -> Result<(), SpawnFailure> {
+    let User { ids, change } = user;
     let denied = |errno| match errno {
         // The user has no place in this user namespace.
         Errno::EINVAL | Errno::EPERM => SpawnFailure::PermissionDenied,
         errno => failed(errno),
     };
-    if ids.uid == Uid::current() {
+    if change == Change::ForGood && ids.uid == Uid::current() {
         return stay().map_err(failed);
     }
     go_before_the_agent().map_err(failed)?;
-    // First, as it takes one of the capabilities that go. Beside no_new_privs it is a second lock on the same door.
-    empty_bounding_set().map_err(failed)?;
+    if change == Change::ForGood {
+        // First, as it takes one of the capabilities that go. Beside no_new_privs it is a second lock on the same door.
+        empty_bounding_set().map_err(failed)?;
+    }
     setgroups(&[]).map_err(denied)?;
     setresgid(ids.gid, ids.gid, ids.gid).map_err(denied)?;
     setresuid(ids.uid, ids.uid, ids.uid).map_err(denied)?;

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!   mimobox-agent os        takes a plan from the host, closes itself in by it, then serves
-//!   mimobox-agent serve     serves at once, as the user it is: for tests, and for a microVM that is its own box
+//!   mimobox-agent vm        is the first process of a microVM, and makes it ready for the host
+//!   mimobox-agent serve     serves at once, as the user it is: for tests
+//!   mimobox-agent relay     serves like that, through a microVM's relay: for tests
 //!   mimobox-agent janitor   waits beside a sandbox, outside it, and clears up if the host dies
 //! ```
 //!
-//! The host starts it with its end of the connection as descriptor 3. When that connection closes, the agent
+//! The host starts it with its end of the connection as descriptor 3; a machine's kernel starts it with nothing. When that connection closes, the agent
 //! exits, and as it is pid 1 the kernel then kills whatever runs in the sandbox.
 //!
 //! One thread, no shared state: `server` waits for the connection, for ended children and for terminals, `connection` speaks
@@ -31,7 +33,9 @@ mod processes;
 mod server;
 mod session;
 mod spawn;
+mod surroundings;
 mod terminal;
+mod vm;
 mod worker;
 
 use std::ffi::OsStr;
@@ -42,42 +46,61 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use crate::identity::Identity;
+use crate::surroundings::Surroundings;
 
 /// Where the host leaves this program's end of the connection.
 const CONNECTION: RawFd = 3;
 
+/// And, with `relay`, where the other end's streams come in.
+const STREAMS: RawFd = 4;
+
 fn main() -> ExitCode {
-    let Some(socket) = connection() else { return failed(&"no socket at descriptor 3") };
-    match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
+    let mode = std::env::args_os().nth(1);
+    let mode = mode.as_deref().and_then(OsStr::to_str);
+    let Some(socket) = inherited(CONNECTION) else { return failed(&"no socket at descriptor 3") };
+    match mode {
         Some("os") => {
             let socket = UnixStream::from(socket);
             match os::start(&socket) {
-                Ok((identity, upper)) => serve(socket, identity, upper),
+                Ok((identity, upper)) => {
+                    serve(socket, Surroundings { identity, upper, kernel_threads: None })
+                }
                 Err(error) => failed(&error),
             }
         }
-        Some("serve") => serve(UnixStream::from(socket), Identity::Own, None),
+        Some("serve") => {
+            let identity = Identity::Own;
+            serve(UnixStream::from(socket), Surroundings { identity, upper: None, kernel_threads: None })
+        }
+        Some("relay") => {
+            let Some(streams) = inherited(STREAMS) else { return failed(&"no socket at descriptor 4") };
+            ended(vm::relay_only(socket, streams))
+        }
         Some("janitor") => janitor::run(socket),
-        _ => failed(&"expects one argument: os, serve or janitor"),
+        _ => failed(&"expects one argument: os, vm, serve, relay or janitor"),
     }
 }
 
-fn serve(socket: UnixStream, identity: Identity, upper: Option<OwnedFd>) -> ExitCode {
-    match server::serve(socket, identity, upper) {
+fn serve(socket: UnixStream, surroundings: Surroundings) -> ExitCode {
+    ended(server::serve(socket, surroundings))
+}
+
+fn ended(outcome: Result<(), impl Display>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
 }
 
-/// The end of the connection that the host left, if it did.
-fn connection() -> Option<OwnedFd> {
+/// A descriptor that whoever started this program left, if they did.
+fn inherited(number: RawFd) -> Option<OwnedFd> {
     // SAFETY: fcntl reads no memory; a number that is no descriptor is an error, not undefined.
-    let flags = unsafe { libc::fcntl(CONNECTION, libc::F_GETFD) };
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
     if flags < 0 {
         return None;
     }
     // SAFETY: open, as just asked, and owned by nobody: nothing of this program has opened a descriptor yet.
-    Some(unsafe { OwnedFd::from_raw_fd(CONNECTION) })
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Says why on standard error, which the host may keep for its log.

@@ -21,6 +21,7 @@ use mimobox_protocol::{
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollFlags};
 use nix::sys::signal::{self, killpg};
+use nix::sys::sysinfo::sysinfo;
 use nix::unistd::Pid;
 
 use crate::archive::{self, Direction};
@@ -30,6 +31,7 @@ use crate::files;
 use crate::identity::Identity;
 use crate::session;
 use crate::spawn::Spawner;
+use crate::surroundings::Surroundings;
 use crate::terminal::Terminal;
 use crate::worker;
 
@@ -47,6 +49,7 @@ const REAPED_AT_ONCE: usize = 256;
 pub(crate) struct Processes {
     spawner: Spawner,
     upper: Option<OwnedFd>,
+    kernel_threads: Option<u32>,
     processes: Vec<Process>,
 }
 
@@ -80,9 +83,9 @@ pub(crate) enum Reaped {
 }
 
 impl Processes {
-    /// `upper` is what the sandbox writes over its image, where that is an overlay.
-    pub(crate) fn new(identity: Identity, upper: Option<OwnedFd>) -> Self {
-        Self { spawner: Spawner::new(identity), upper, processes: Vec::new() }
+    pub(crate) fn new(surroundings: Surroundings) -> Self {
+        let Surroundings { identity, upper, kernel_threads } = surroundings;
+        Self { spawner: Spawner::new(identity), upper, kernel_threads, processes: Vec::new() }
     }
 
     /// Whether a process goes by this number.
@@ -134,8 +137,8 @@ impl Processes {
         if self.processes.len() >= MAX_PROCESSES {
             return Err(SpawnFailure::LimitReached);
         }
-        let ids = self.spawner.identity().resolve(None)?;
-        let leader = worker::start(ids, pipe, None, |pipe| files::perform(operation, pipe))?;
+        let user = self.spawner.identity().resolve(None)?;
+        let leader = worker::start(user, pipe, None, |pipe| files::perform(operation, pipe))?;
         self.processes.push(Process { id, leader, terminal: None, state: State::Running });
         Ok(())
     }
@@ -179,7 +182,13 @@ impl Processes {
 
     /// What the machine uses.
     pub(crate) fn usage(&self) -> Result<MachineUsage, UsageFailure> {
-        Err(UsageFailure::NotAMachine)
+        let kernel_threads = self.kernel_threads.ok_or(UsageFailure::NotAMachine)?;
+        let counted = sysinfo().map_err(|errno| UsageFailure::Failed(errno as i32))?;
+        Ok(MachineUsage {
+            processes: u32::from(counted.process_count()).saturating_sub(kernel_threads),
+            memory: counted.ram_total(),
+            free: counted.ram_unused(),
+        })
     }
 
     /// A process that is not reaped, so that its leader's number still is its own.

@@ -1,6 +1,5 @@
 //! The event loop: waits for the host and for ended children, and answers both.
 
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
@@ -14,8 +13,8 @@ use crate::archive::Direction;
 use crate::attributes::{self, AttributeError};
 use crate::connection::{Connection, ConnectionError, Received};
 use crate::event_source::EventSource;
-use crate::identity::Identity;
 use crate::processes::{Processes, Reaped};
+use crate::surroundings::Surroundings;
 
 /// Serving ended otherwise than by the host closing the connection.
 #[derive(Debug, thiserror::Error)]
@@ -33,13 +32,9 @@ pub(crate) enum ServeError {
 }
 
 /// Serves until the host closes the connection.
-pub(crate) fn serve(
-    socket: UnixStream,
-    identity: Identity,
-    upper: Option<OwnedFd>,
-) -> Result<(), ServeError> {
+pub(crate) fn serve(socket: UnixStream, surroundings: Surroundings) -> Result<(), ServeError> {
     attributes::set()?;
-    Server::new(socket, identity, upper)?.run()
+    Server::new(socket, surroundings)?.run()
 }
 
 /// Most events taken from the kernel at once.
@@ -58,7 +53,7 @@ struct Server {
 }
 
 impl Server {
-    fn new(socket: UnixStream, identity: Identity, upper: Option<OwnedFd>) -> Result<Self, ServeError> {
+    fn new(socket: UnixStream, surroundings: Surroundings) -> Result<Self, ServeError> {
         let connection = Connection::new(socket)?;
         let children =
             SignalFd::with_flags(&SigSet::from(SIGCHLD), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
@@ -71,7 +66,7 @@ impl Server {
         epoll
             .add(&children, EpollEvent::new(EpollFlags::EPOLLIN, EventSource::Children.into()))
             .map_err(ServeError::EventLoop)?;
-        let processes = Processes::new(identity, upper);
+        let processes = Processes::new(surroundings);
         Ok(Self { epoll, connection, interest, children, processes, reaped: Reaped::All, busy: false })
     }
 

@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Pid, Uid};
 
 use crate::child;
-use crate::identity::{Identity, Ids};
+use crate::identity::{Identity, User};
 
 /// Where programs are looked up for a command without a `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -29,7 +29,7 @@ pub(crate) struct Exec<'a> {
     /// Whether they are a terminal, to be the controlling one.
     pub(crate) has_terminal: bool,
     pub(crate) limits: Vec<(KernelResource, u64)>,
-    pub(crate) ids: Option<Ids>,
+    pub(crate) user: Option<User>,
     pub(crate) directory: CString,
     /// Tried in this order.
     pub(crate) programs: Vec<CString>,
@@ -93,7 +93,7 @@ impl Spawner {
         command: &Command,
         open: impl FnOnce(Option<Uid>) -> Result<(T, OwnedFd), Errno>,
     ) -> Result<(Pid, T), SpawnFailure> {
-        let owner = self.identity.resolve(command.user.as_deref())?.map(|ids| ids.uid);
+        let owner = self.identity.resolve(command.user.as_deref())?.map(|user| user.ids.uid);
         let (terminal, slave) = open(owner).map_err(child::failed)?;
         let exec = Exec { has_terminal: true, ..prepare(command, self.identity, [slave.as_fd(); 3])? };
         Ok((child::start(&exec, &mut self.stack)?, terminal))
@@ -124,7 +124,7 @@ fn prepare<'a>(
         streams,
         has_terminal: false,
         limits: command.limits.iter().map(|limit| (resource(*limit), limit.value)).collect(),
-        ids: identity.resolve(command.user.as_deref())?,
+        user: identity.resolve(command.user.as_deref())?,
         directory: c_string(command.directory.as_str())?,
         programs: programs(&command.program, path)?,
         arguments: Strings::new(arguments.map(c_string).collect::<Result<_, _>>()?),

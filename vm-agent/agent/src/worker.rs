@@ -16,15 +16,15 @@ use nix::sys::signal::{SIGPIPE, SIGXFSZ, SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{ForkResult, Pid, chdir, fork, setpgid};
 
 use crate::child;
-use crate::identity::Ids;
+use crate::identity::User;
 
 /// The lowest number that is not a standard stream's.
 const FIRST: u32 = 3;
 
-/// Starts a process that does `work` with `pipe`, as another user or as the agent's own where `ids` is none, and ends with
+/// Starts a process that does `work` with `pipe`, as another user or as the agent's own where `user` is none, and ends with
 /// a code that says what came of it. It leads a process group. Of the agent's descriptors it has `kept` alone.
 pub(crate) fn start(
-    ids: Option<Ids>,
+    user: Option<User>,
     pipe: Option<OwnedFd>,
     kept: Option<&OwnedFd>,
     work: impl FnOnce(Option<OwnedFd>) -> Result<(), FileFailure>,
@@ -38,19 +38,19 @@ pub(crate) fn start(
         }
         ForkResult::Child => {
             // Unwinding would lead back into the agent's own loop.
-            let outcome = catch_unwind(AssertUnwindSafe(|| run(ids, pipe, kept, work)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| run(user, pipe, kept, work)));
             process::exit(code(outcome.unwrap_or(Err(FileFailure::Failed))))
         }
     }
 }
 
 fn run(
-    ids: Option<Ids>,
+    user: Option<User>,
     pipe: Option<OwnedFd>,
     kept: Option<&OwnedFd>,
     work: impl FnOnce(Option<OwnedFd>) -> Result<(), FileFailure>,
 ) -> Result<(), FileFailure> {
-    prepare(ids, [pipe.as_ref(), kept]).map_err(not_prepared)?;
+    prepare(user, [pipe.as_ref(), kept]).map_err(not_prepared)?;
     let outcome = work(pipe);
     if outcome == Err(FileFailure::Killed) {
         // It has cleared up. Now the signal that was held back may come, and say so.
@@ -59,12 +59,12 @@ fn run(
     outcome
 }
 
-fn prepare(ids: Option<Ids>, kept: [Option<&OwnedFd>; 2]) -> Result<(), SpawnFailure> {
+fn prepare(user: Option<User>, kept: [Option<&OwnedFd>; 2]) -> Result<(), SpawnFailure> {
     // Where the agent was faster the group is there already.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     close_all_but(kept).map_err(child::failed)?;
-    if let Some(ids) = ids {
-        child::switch(ids)?;
+    if let Some(user) = user {
+        child::switch(user)?;
     }
     chdir("/").map_err(child::failed)?;
     // All are blocked in the agent. A pipe without a reader and a file beyond the limit shall be errors.

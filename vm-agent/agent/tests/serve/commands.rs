@@ -1,10 +1,8 @@
 //! What a command finds when it starts.
 
-use mimobox_agent_client::{
-    Client, Command, ExitStatus, Limit, Options, Resource, SpawnError, SpawnFailure, Stdin,
-};
+use mimobox_agent_client::{Client, Command, ExitStatus, Limit, Resource, SpawnError, SpawnFailure, Stdin};
 
-use crate::harness::{Agent, command, run, script};
+use crate::harness::{Agent, command, options, run, script};
 
 #[tokio::test]
 async fn its_descriptors_are_the_three_streams() {
@@ -25,7 +23,7 @@ async fn it_leads_a_session_without_a_terminal() {
 #[tokio::test]
 async fn no_signal_is_blocked_or_ignored_whatever_the_host_does() {
     let (_agent, stream) = Agent::start_after("trap '' TERM HUP USR1 PIPE");
-    let client = Client::connect(stream, Options::default()).await.unwrap();
+    let client = Client::connect(stream, options()).await.unwrap();
     let (output, _) = run(&client, command("grep", &["-E", "Sig(Blk|Ign)", "/proc/self/status"])).await;
     assert_eq!(output, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 }
@@ -54,7 +52,7 @@ async fn its_arguments_are_what_was_asked() {
 #[tokio::test]
 async fn its_directory_and_mask_are_set() {
     let (_agent, stream) = Agent::start_after("umask 077");
-    let client = Client::connect(stream, Options::default()).await.unwrap();
+    let client = Client::connect(stream, options()).await.unwrap();
     let command = Command { directory: "/usr/bin".into(), ..script("pwd; umask") };
     assert_eq!(run(&client, command).await.0, "/usr/bin\n0022\n");
 }
@@ -62,7 +60,7 @@ async fn its_directory_and_mask_are_set() {
 #[tokio::test]
 async fn its_limits_are_set_and_never_raise_the_agents() {
     let (_agent, stream) = Agent::start_after("ulimit -n 64; ulimit -c 0");
-    let client = Client::connect(stream, Options::default()).await.unwrap();
+    let client = Client::connect(stream, options()).await.unwrap();
     let limited = |resource, value, show| Command { limits: vec![Limit { resource, value }], ..script(show) };
     let lower = limited(Resource::OpenFiles, 32, "ulimit -Sn; ulimit -Hn");
     assert_eq!(run(&client, lower).await.0, "32\n32\n");
@@ -76,7 +74,7 @@ async fn its_limits_are_set_and_never_raise_the_agents() {
 async fn a_hundred_commands_one_after_another_leave_no_descriptor_behind() {
     // Enough for the agent and one command.
     let (_agent, stream) = Agent::start_after("ulimit -n 16");
-    let client = Client::connect(stream, Options::default()).await.unwrap();
+    let client = Client::connect(stream, options()).await.unwrap();
     for number in 0..100 {
         let (output, status) = run(&client, command("echo", &[&number.to_string()])).await;
         assert_eq!((output, status), (format!("{number}\n"), ExitStatus::Exited(0)));

@@ -1,11 +1,20 @@
-//! Starts an agent, and short ways to run commands in it.
+//! Starts an agent.
+
+#[path = "short_ways.rs"]
+mod short_ways;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command as Process, Stdio};
 
-use mimobox_agent_client::{Client, Command, ExitStatus, Options, Spawned, Stdin};
-use tokio::io::AsyncReadExt as _;
+use mimobox_agent_client::{Client, Options};
+
+pub(crate) use short_ways::{command, exists, line, output, run, script};
+
+/// How a client is to treat streams.
+pub(crate) fn options() -> Options {
+    Options::default()
+}
 
 /// A running agent. Killed, if it still runs, when dropped.
 pub(crate) struct Agent {
@@ -37,7 +46,7 @@ impl Agent {
     /// Starts one and connects to it.
     pub(crate) async fn connect() -> (Self, Client) {
         let (agent, stream) = Self::start();
-        (agent, Client::connect(stream, Options::default()).await.unwrap())
+        (agent, Client::connect(stream, options()).await.unwrap())
     }
 
     /// How many descriptors it has open.
@@ -60,50 +69,4 @@ impl Drop for Agent {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// A command in `/` with a usual path.
-pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
-    Command {
-        program: program.into(),
-        arguments: arguments.iter().map(|&argument| argument.into()).collect(),
-        environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
-        directory: "/".into(),
-        ..Command::default()
-    }
-}
-
-/// A shell script.
-pub(crate) fn script(text: &str) -> Command {
-    command("sh", &["-c", text])
-}
-
-/// What a command wrote to its standard output, and how it ended.
-pub(crate) async fn run(client: &Client, command: Command) -> (String, ExitStatus) {
-    let process = client.spawn(command, Stdin::Null).await.unwrap();
-    let output = output(process.stdout).await;
-    (output, process.ended.await.unwrap())
-}
-
-/// Everything up to the end of a stream.
-pub(crate) async fn output(mut stream: mimobox_agent_client::Output) -> String {
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
-    text
-}
-
-/// The next line of a process's standard output, without its end.
-pub(crate) async fn line(process: &mut Spawned) -> String {
-    let mut line = Vec::new();
-    loop {
-        match process.stdout.read_u8().await.unwrap() {
-            b'\n' => return String::from_utf8(line).unwrap(),
-            byte => line.push(byte),
-        }
-    }
-}
-
-/// Whether a process of this pid is there, be it as a zombie.
-pub(crate) fn exists(pid: &str) -> bool {
-    std::path::Path::new("/proc").join(pid).exists()
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use mimobox_agent_client::{Client, Command, ExitStatus, SpawnError, SpawnFailure, Stdin};
 
-use crate::harness::{Agent, command, run, script};
+use crate::harness::{Agent, command, options, run, script};
 
 async fn refusal(client: &Client, command: Command) -> SpawnFailure {
     match client.spawn(command, Stdin::Null).await {
@@ -137,7 +137,7 @@ async fn strings_that_cannot_be_passed_are_refused() {
 #[tokio::test]
 async fn a_thousand_refusals_leave_the_agent_as_it_was() {
     let (_agent, stream) = Agent::start_after("ulimit -n 16");
-    let client = Client::connect(stream, mimobox_agent_client::Options::default()).await.unwrap();
+    let client = Client::connect(stream, options()).await.unwrap();
     for _ in 0..500 {
         refusal(&client, command("/usr/bin", &[])).await;
         refusal(&client, Command { directory: "/no/such".into(), ..command("true", &[]) }).await;
