@@ -1,1 +1,3 @@
 //! Everything unsafe of this crate: what no safe library wraps.
+
+pub(crate) mod guest_io;
