@@ -63,44 +63,39 @@ pub enum SetUpAnswer {
     Failed(SetUpFailure),
 }
 
-/// Why a machine could not be set up. Numbers are the guest's errno, for the operator's log only.
+/// Why a machine could not be set up. What its kernel said is on its console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum SetUpFailure {
     /// The frame is none, or from another version than the agent's.
     #[error("failed to understand how the machine is to be set up")]
     NotUnderstood,
-    /// A disk that is not there, a path that is not absolute and plain, or too many volumes.
+    /// There is no such disk, a path is not absolute and plain, or there are too many volumes.
     #[error("failed to accept how the machine is to be set up")]
     Invalid,
     /// The clock.
-    #[error("failed to set the machine's clock: errno {0}")]
-    Clock(i32),
+    #[error("failed to set the machine's clock")]
+    Clock,
     /// The entropy.
-    #[error("failed to seed the machine's random numbers: errno {0}")]
-    Entropy(i32),
+    #[error("failed to seed the machine's random numbers")]
+    Entropy,
     /// The host name.
-    #[error("failed to set the machine's name: errno {0}")]
-    HostName(i32),
+    #[error("failed to set the machine's name")]
+    HostName,
     /// The disk of the image holds no file system that the guest can read.
-    #[error("failed to mount the image: errno {0}")]
-    Image(i32),
-    /// The overlay, or what it is written to.
-    #[error("failed to make the machine's root: errno {0}")]
-    Root(i32),
-    /// A volume, by its place in the list.
-    #[error("failed to mount volume {place}: errno {errno}")]
-    Volume {
-        /// From 0.
-        place: u8,
-        /// Why.
-        errno: i32,
-    },
+    #[error("failed to mount the machine's image")]
+    Image,
+    /// The overlay, or what is made in it.
+    #[error("failed to make the machine's root")]
+    Root,
+    /// A volume, by its place in the list, from 0.
+    #[error("failed to mount the machine's volume {0}")]
+    Volume(u8),
     /// The limit on processes.
-    #[error("failed to limit the machine's processes: errno {0}")]
-    Limit(i32),
+    #[error("failed to limit the machine's processes")]
+    Processes,
     /// The agent itself.
-    #[error("failed to start the machine's agent: errno {0}")]
-    Agent(i32),
+    #[error("failed to let the machine's agent begin")]
+    Agent,
 }
 
 /// What a machine uses, as its kernel counts: sysinfo(2).

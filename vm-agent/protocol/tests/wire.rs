@@ -147,14 +147,14 @@ fn set_up_answers() -> Vec<SetUpAnswer> {
     let failures = [
         SetUpFailure::NotUnderstood,
         SetUpFailure::Invalid,
-        SetUpFailure::Clock(1),
-        SetUpFailure::Entropy(1),
-        SetUpFailure::HostName(1),
-        SetUpFailure::Image(1),
-        SetUpFailure::Root(1),
-        SetUpFailure::Volume { place: 1, errno: 1 },
-        SetUpFailure::Limit(1),
-        SetUpFailure::Agent(-1),
+        SetUpFailure::Clock,
+        SetUpFailure::Entropy,
+        SetUpFailure::HostName,
+        SetUpFailure::Image,
+        SetUpFailure::Root,
+        SetUpFailure::Volume(1),
+        SetUpFailure::Processes,
+        SetUpFailure::Agent,
     ];
     [SetUpAnswer::Done].into_iter().chain(failures.map(SetUpAnswer::Failed)).collect()
 }

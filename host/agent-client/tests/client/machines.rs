@@ -46,7 +46,7 @@ async fn a_machine_is_told_what_it_is_before_anything_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_cannot_be_set_up_says_why() {
-    let failure = SetUpFailure::Volume { place: 1, errno: 22 };
+    let failure = SetUpFailure::Volume(1);
     let (mut agent, refused) = answered(SetUpAnswer::Failed(failure)).await;
     assert!(matches!(refused, Err(ConnectError::SetUp(why)) if why == failure), "{refused:?}");
     // It is let go of: it has nothing to wait for any more.
