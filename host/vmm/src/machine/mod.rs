@@ -1,0 +1,223 @@
+//! The machine: KVM's virtual machine, its memory, its board and its processors.
+
+mod boot_data;
+mod kernel;
+mod memory;
+mod mp_table;
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use kvm_bindings::{
+    KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_MAX_CPUID_ENTRIES, kvm_clock_data,
+    kvm_irqchip,
+};
+use kvm_ioctls::{Kvm, VmFd};
+use mimobox_vmm_protocol::{Config, Failure, KvmStep, Start, StateFailure};
+use vm_memory::GuestMemoryMmap;
+use vmm_sys_util::eventfd::EventFd;
+
+pub(crate) use boot_data::DESCRIPTORS_LENGTH;
+
+use crate::board::{Board, Log, Ports, SerialLine};
+use crate::no_devices::Devices;
+use crate::processor::{Begin, Beginning, Order, Processor, ProcessorState, cpuid_of, refused};
+use crate::reports::{Report, Reports};
+use crate::state::{MAX_STATE, MachineState};
+use crate::sys::{give_memory, kvm_from};
+
+/// Three pages that KVM needs for itself on Intel's processors, below the interrupt controllers.
+const TASK_STATE: usize = 0xfffb_d000;
+/// The version of KVM's interface that there has ever been since 2007.
+const API_VERSION: i32 = 12;
+/// The serial port's interrupt line.
+const SERIAL_LINE: u32 = 4;
+
+/// What comes with a configuration, in its order.
+#[derive(Debug)]
+pub(crate) struct Supplies {
+    pub(crate) kvm: OwnedFd,
+    pub(crate) memory: OwnedFd,
+    /// Kernel or saved state.
+    pub(crate) start: OwnedFd,
+    pub(crate) agent: OwnedFd,
+    pub(crate) log: OwnedFd,
+    pub(crate) disks: Vec<OwnedFd>,
+}
+
+/// A machine that is ready to run.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    vm: VmFd,
+    config: Config,
+    pub(crate) board: Arc<Board>,
+    pub(crate) processors: Vec<Processor>,
+}
+
+/// How the processors begin, and what comes after them.
+struct Beginnings {
+    processors: Vec<Beginning>,
+    clock: Option<(kvm_clock_data, [kvm_irqchip; 3])>,
+}
+
+impl Machine {
+    /// Makes the machine of these processors, which wait for their orders.
+    ///
+    /// # Errors
+    /// All but `OutOfOrder`, `Config`, `Descriptors` and `Jail`.
+    pub(crate) fn new(
+        config: Config,
+        supplies: Supplies,
+        processors: Vec<Processor>,
+        reports: &Reports,
+    ) -> Result<Self, Failure> {
+        let kvm = kvm_from(supplies.kvm);
+        if kvm.get_api_version() != API_VERSION {
+            return Err(Failure::Kvm { step: KvmStep::Version, errno: libc::ENOSYS });
+        }
+        let saved = match config.start {
+            Start::Boot => None,
+            Start::Restore => Some(read_state(&supplies.start, &config)?),
+        };
+        let memory = memory::map(supplies.memory, config.memory, config.start)?;
+        let vm = new_vm(&kvm, &memory)?;
+        let log = Log::new(supplies.log)
+            .map_err(|error| Failure::Devices { cause: format!("failed to use the log: {error}") })?;
+        let line = SerialLine(interrupt(&vm, SERIAL_LINE)?);
+        let (ports, devices, beginnings) = match saved {
+            None => {
+                let devices = Devices::none();
+                let entry = load(&memory, supplies.start, &config, "")?;
+                let supported = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES);
+                let supported = supported.map_err(refused(KvmStep::Cpuid))?;
+                let beginning = |number| Beginning::Boot {
+                    cpuid: cpuid_of(config.template, &supported, number, config.vcpus),
+                    entry: (number == 0).then_some(entry),
+                };
+                let processors = (0..config.vcpus).map(beginning).collect();
+                (Ports::new(line, log), devices, Beginnings { processors, clock: None })
+            }
+            Some(state) => {
+                let ports =
+                    Ports::restored(state.serial, line, log).ok_or(Failure::State(StateFailure::Damaged))?;
+                let start = |processor: ProcessorState| Beginning::Restore(Box::new(processor));
+                let processors = state.processors.into_iter().map(start).collect();
+                let clock = Some((state.clock, state.interrupt_controllers));
+                (ports, Devices::none(), Beginnings { processors, clock })
+            }
+        };
+        let board = Arc::new(Board { ports: ports.into(), devices });
+        let listed = kvm.get_msr_index_list().map_err(refused(KvmStep::ModelRegisters))?;
+        let listed: Arc<[u32]> = listed.as_slice().into();
+        let machine = Self { vm, config, board, processors };
+        machine.begin(beginnings, &listed, reports)?;
+        Ok(machine)
+    }
+
+    fn begin(&self, beginnings: Beginnings, listed: &Arc<[u32]>, reports: &Reports) -> Result<(), Failure> {
+        for ((number, processor), start) in (0..).zip(&self.processors).zip(beginnings.processors) {
+            let vcpu = self.vm.create_vcpu(number).map_err(refused(KvmStep::CreateVcpu))?;
+            let (board, listed) = (Arc::clone(&self.board), Arc::clone(listed));
+            processor.order(Order::Begin(Box::new(Begin { vcpu, board, listed, start })))?;
+        }
+        for _ in &self.processors {
+            match reports.wait()? {
+                Report::Begun(answer) => answer?,
+                _ => return Err(Failure::Thread),
+            }
+        }
+        // After the processors: their local controllers have to be there.
+        if let Some((mut clock, controllers)) = beginnings.clock {
+            for controller in &controllers {
+                let step = |_| Failure::State(StateFailure::Refused(KvmStep::InterruptController));
+                self.vm.set_irqchip(controller).map_err(step)?;
+            }
+            // The clock goes on from where it was, whatever else is remembered of the time of saving.
+            clock.flags = 0;
+            let step = |_| Failure::State(StateFailure::Refused(KvmStep::Clock));
+            self.vm.set_clock(&clock).map_err(step)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the state of a machine that stands still.
+    ///
+    /// # Errors
+    /// `State`, `Kvm`, `Devices`, `Thread`.
+    pub(crate) fn save(&self, reports: &Reports) -> Result<Vec<u8>, Failure> {
+        if self.config.start == Start::Restore {
+            return Err(Failure::State(StateFailure::PrivateMemory));
+        }
+        let mut processors = Vec::new();
+        for processor in &self.processors {
+            processor.order(Order::Save)?;
+            match reports.wait()? {
+                Report::Saved(state) => processors.push(*state?),
+                _ => return Err(Failure::Thread),
+            }
+        }
+        let controllers = [KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC];
+        let mut interrupt_controllers =
+            controllers.map(|chip_id| kvm_irqchip { chip_id, ..Default::default() });
+        for controller in &mut interrupt_controllers {
+            self.vm.get_irqchip(controller).map_err(refused(KvmStep::InterruptController))?;
+        }
+        let state = MachineState {
+            template: self.config.template,
+            memory: self.config.memory,
+            disks: u8::try_from(self.config.disks.len()).unwrap_or(u8::MAX),
+            processors,
+            interrupt_controllers,
+            clock: self.vm.get_clock().map_err(refused(KvmStep::Clock))?,
+            serial: self.board.ports.lock().state(),
+            devices: self.board.devices.save(),
+        };
+        state.to_bytes().map_err(Failure::State)
+    }
+}
+
+fn new_vm(kvm: &Kvm, memory: &GuestMemoryMmap) -> Result<VmFd, Failure> {
+    let vm = kvm.create_vm().map_err(refused(KvmStep::CreateVm))?;
+    vm.set_tss_address(TASK_STATE).map_err(refused(KvmStep::TssAddress))?;
+    vm.create_irq_chip().map_err(refused(KvmStep::InterruptController))?;
+    give_memory(&vm, memory).map_err(refused(KvmStep::Memory))?;
+    Ok(vm)
+}
+
+/// An interrupt line that is raised by writing to what comes back.
+fn interrupt(vm: &VmFd, line: u32) -> Result<EventFd, Failure> {
+    let event = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC).map_err(|error| Failure::Kvm {
+        step: KvmStep::InterruptLine,
+        errno: error.raw_os_error().unwrap_or(0),
+    })?;
+    vm.register_irqfd(&event, line).map_err(refused(KvmStep::InterruptLine))?;
+    Ok(event)
+}
+
+/// Puts a kernel and all that it wants to find into memory, and says where it begins.
+fn load(memory: &GuestMemoryMmap, kernel: OwnedFd, config: &Config, devices: &str) -> Result<u64, Failure> {
+    let kernel = kernel::load(memory, File::from(kernel)).map_err(Failure::Kernel)?;
+    let line = boot_data::command_line(config.template, devices, &config.command_line);
+    boot_data::write(memory, config.memory, &kernel, &line)?;
+    mp_table::write(memory, config.vcpus).map_err(|error| Failure::Memory { cause: error.to_string() })?;
+    Ok(kernel.entry)
+}
+
+/// Reads a saved state, of a machine like this one.
+fn read_state(file: &OwnedFd, config: &Config) -> Result<MachineState, Failure> {
+    let file = File::from(file.try_clone().map_err(|_| Failure::State(StateFailure::Unrecognised))?);
+    let mut bytes = vec![0; MAX_STATE + 1];
+    let mut length = 0;
+    while let Some(rest @ [_, ..]) = bytes.get_mut(length..) {
+        match file.read_at(rest, length as u64) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(_) => return Err(Failure::State(StateFailure::Unrecognised)),
+        }
+    }
+    let state = MachineState::from_bytes(bytes.get(..length).unwrap_or_default()).map_err(Failure::State)?;
+    state.fits(config).map_err(Failure::State)?;
+    Ok(state)
+}
