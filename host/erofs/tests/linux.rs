@@ -17,6 +17,7 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
     fsmount, fsopen,
 };
+use tempfile::TempDir;
 
 /// A mounted image, at no path of the host's. It is unmounted when this is dropped.
 struct Mounted(OwnedFd);
@@ -66,6 +67,11 @@ impl Write for Sparse {
     }
 }
 
+/// Not among files in memory, which can't be mounted.
+fn place() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
 fn write(builder: Builder<'_>, place: &Path) -> PathBuf {
     let path = place.join("image.erofs");
     let mut file = Sparse(File::create(&path).unwrap());
@@ -103,7 +109,7 @@ fn compare(one: &Path, other: &Path) -> usize {
 
 #[test]
 fn linux_reads_a_directory_as_it_was() {
-    let place = tempfile::tempdir().unwrap();
+    let place = place();
     let root = place.path().join("root");
     fs::create_dir_all(root.join("many")).unwrap();
     for number in 0..2000 {
@@ -139,7 +145,7 @@ fn linux_reads_a_directory_as_it_was() {
 #[test]
 fn linux_reads_the_end_of_a_file_beyond_four_gibibytes() {
     const SIZE: u64 = 5 << 30;
-    let place = tempfile::tempdir().unwrap();
+    let place = place();
     let mut builder = Builder::new();
     let contents = Contents::reader(SIZE, io::repeat(0).take(SIZE - 3).chain(&b"end"[..]));
     builder.add(b"large", Attributes::of_root(0o444), Entry::File(contents)).unwrap();

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! source (directory, tar, OCI layout, docker archive) ─ import ─► store: NAME/root, NAME/image.json ─ open_root ─► backend
+//!                                                                                        └ open_disk ─► a microVM
 //! ```
 //!
 //! The binary opens the store's folder and its sources, and calls [`ImageStore`]. A source is the work of somebody
@@ -10,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod digest;
+mod disk;
 mod folder;
 mod import;
 mod listing;
@@ -19,6 +21,7 @@ mod staging;
 mod store;
 
 pub use digest::{Digest, DigestError};
+pub use disk::DiskError;
 pub use import::ImportOptions;
 pub use import::error::{ArchiveFault, BundleFault, ImportError, MemberFault};
 pub use import::limits::{LimitReached, Limits};
@@ -26,3 +29,6 @@ pub use metadata::{Altered, ImageConfig, Metadata, Skipped, Source, SourceKind};
 pub use name::{ImageName, ImageNameError};
 pub use staging::StagingError;
 pub use store::{Image, ImageStore, ListedImage, OpenImageError, RemoveError};
+
+/// How far making a disk is.
+pub use mimobox_erofs::Progress;

@@ -3,6 +3,7 @@
 //! ```text
 //! NAME/root/        the root file system
 //! NAME/image.json   what is known about it
+//! NAME/disk-1.erofs the root as a disk, once a microVM wanted it (see `disk`)
 //! .new-… .old-…     what is under way (see `staging`)
 //! ```
 //!
@@ -40,6 +41,7 @@ pub struct ImageStore {
 /// An image in use. Its root stays as it is for as long as this lives.
 #[derive(Debug)]
 pub struct Image {
+    folder: OwnedFd,
     root: OwnedFd,
     metadata: Metadata,
 }
@@ -196,11 +198,11 @@ impl ImageStore {
         let open = |source| OpenImageError::Open { name: name.to_string(), source };
         // An image that is just being replaced is waited for.
         let _lock = StoreLock::take(self.folder.as_fd()).map_err(OpenImageError::Store)?;
-        let Some(image) = self.open_folder(name)? else { return Ok(None) };
-        let metadata = read_record(image.as_fd(), name)?;
-        let root = folder::open(&image, ROOT).map_err(|error| open(error.into()))?;
+        let Some(folder) = self.open_folder(name)? else { return Ok(None) };
+        let metadata = read_record(folder.as_fd(), name)?;
+        let root = folder::open(&folder, ROOT).map_err(|error| open(error.into()))?;
         flock(&root, FlockOperation::NonBlockingLockShared).map_err(|error| open(error.into()))?;
-        Ok(Some(Image { root, metadata }))
+        Ok(Some(Image { folder, root, metadata }))
     }
 
     /// Removes an image that nobody uses.
@@ -278,6 +280,11 @@ impl Image {
     /// What is known about it.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// Its folder in the store.
+    pub(crate) fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
     }
 
     /// The root alone. It carries the lock with it: the image is in use until this and all its duplicates are closed.

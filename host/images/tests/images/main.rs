@@ -3,6 +3,7 @@
 
 mod archives;
 mod directories;
+mod disk;
 mod docker;
 mod hostile;
 mod layers;
