@@ -22,12 +22,12 @@
 
 mod board;
 mod channel;
+mod device_thread;
 pub mod devices;
 pub mod jail;
 pub mod layout;
 mod lifecycle;
 mod machine;
-mod no_devices;
 mod processor;
 mod reports;
 mod state;

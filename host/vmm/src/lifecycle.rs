@@ -19,8 +19,9 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 
 use crate::channel::{Channel, ChannelError, Packet};
+use crate::device_thread::DeviceThread;
 use crate::jail::{self, Filter};
-use crate::machine::{Machine, Supplies};
+use crate::machine::{Machine, Supplies, Threads};
 use crate::processor::{Kick, Order, Processor};
 use crate::reports::{self, Report, Reporter, Reports};
 use crate::usage::Meter;
@@ -74,6 +75,8 @@ pub fn serve(socket: OwnedFd) -> Result<(), ServeError> {
     };
     channel.send(&Event::Configured, None)?;
     let over = life.serve(&channel)?;
+    // What the guest said last is passed on.
+    life.machine.board.devices.stop();
     life.machine.board.ports.lock().finish();
     if let Over::Ended(end) = over {
         channel.send(&Event::Ended(end), None)?;
@@ -92,16 +95,20 @@ fn begin(channel: &Channel, packet: Packet) -> Result<Life, Failure> {
     let meter = Meter::open().map_err(|error| Failure::Memory { cause: error.to_string() })?;
     let mut lines = jail::enter(&config)?;
     let (reporter, reports) = reports::line().map_err(|_| Failure::Thread)?;
-    let processors = start_threads(&config, &reporter)?;
-    lines.extend(jail::install_filters(&config, processors.len(), &reports)?);
+    let threads = start_threads(&config, &reporter)?;
+    lines.extend(jail::install_filters(&config, &reports)?);
     channel.send(&Event::Jailed(lines), None).map_err(|_| Failure::Thread)?;
-    let machine = Machine::new(config, supplies, processors, &reports)?;
+    let machine = Machine::new(config, supplies, threads, &reports)?;
     Ok(Life { machine, reports, meter, state: State::Ready })
 }
 
-fn start_threads(config: &Config, reporter: &Reporter) -> Result<Vec<Processor>, Failure> {
+fn start_threads(config: &Config, reporter: &Reporter) -> Result<Threads, Failure> {
     Kick::prepare().map_err(|_| Failure::Thread)?;
-    (0..config.vcpus).map(|number| Processor::start(number, Filter::Vcpu, reporter.for_thread())).collect()
+    let processor = |number| Processor::start(number, Filter::Vcpu, reporter.for_thread());
+    Ok(Threads {
+        processors: (0..config.vcpus).map(processor).collect::<Result<_, _>>()?,
+        devices: DeviceThread::start(Filter::Device, reporter.for_thread())?,
+    })
 }
 
 fn supplies(config: &Config, descriptors: Vec<OwnedFd>) -> Result<Supplies, Failure> {
@@ -175,6 +182,7 @@ impl Life {
     }
 
     fn run(&mut self) -> Result<(), Failure> {
+        self.machine.board.devices.resume();
         for processor in &self.machine.processors {
             processor.order(Order::Run)?;
         }
@@ -194,6 +202,7 @@ impl Life {
                 _ => return Err(Failure::Thread),
             }
         }
+        self.machine.board.devices.pause();
         self.state = State::Paused;
         Ok(None)
     }

@@ -9,7 +9,7 @@ use mimobox_vmm_protocol::{End, Failure};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{Errno, read, write};
 
-use crate::jail::FilterError;
+use crate::jail::{Filter, FilterError};
 use crate::processor::ProcessorState;
 
 /// How long a thread may take for an answer. None of them waits for anything but the kernel.
@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A thread's answer, or the guest's end.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// Its filter is installed, or not.
-    Jailed(Result<(), FilterError>),
+    /// Its filter, and whether that is installed.
+    Jailed(Filter, Result<(), FilterError>),
     /// A processor is ready, or is not.
     Begun(Result<(), Failure>),
     /// A processor is out of the guest.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::board::SerialState;
-use crate::no_devices::DevicesState;
+use crate::devices::DevicesState;
 use crate::processor::ProcessorState;
 
 /// Most bytes of a saved machine. One with all processors and devices takes a quarter.

@@ -17,7 +17,7 @@ pub(crate) use log::Log;
 pub(crate) use ports::{PortWrite, Ports};
 pub(crate) use serial::{SerialLine, SerialState};
 
-use crate::no_devices::Devices;
+use crate::devices::Devices;
 
 /// The board that a machine's processors share.
 #[derive(Debug)]

@@ -66,21 +66,19 @@ pub fn enter(config: &Config) -> Result<Vec<JailLine>, Failure> {
 ///
 /// # Errors
 /// `Jail`, `Thread`.
-pub(crate) fn install_filters(
-    config: &Config,
-    processors: usize,
-    reports: &Reports,
-) -> Result<Vec<JailLine>, Failure> {
+pub(crate) fn install_filters(config: &Config, reports: &Reports) -> Result<Vec<JailLine>, Failure> {
     let mut walls = Walls::new(config.tolerated.clone());
-    let mut answers = Vec::new();
-    for _ in 0..processors {
+    let (mut processors, mut devices) = (Ok(()), Ok(()));
+    // Each processor's thread and the devices'.
+    for _ in 0..=config.vcpus {
         match reports.wait()? {
-            Report::Jailed(answer) => answers.push(answer),
+            Report::Jailed(Filter::Device, answer) => devices = devices.and(answer),
+            Report::Jailed(_, answer) => processors = processors.and(answer),
             _ => return Err(Failure::Thread),
         }
     }
-    let all = answers.into_iter().collect::<Result<(), _>>();
-    walls.put_up(Mechanism::VcpuFilter, told(all))?;
+    walls.put_up(Mechanism::VcpuFilter, told(processors))?;
+    walls.put_up(Mechanism::DeviceFilter, told(devices))?;
     // The main thread can lower a limit only before its own filter is in force.
     limits::forbid_processes(limits::threads(config))
         .map_err(|cause| Failure::Jail { mechanism: Mechanism::ResourceLimits, cause })?;

@@ -14,15 +14,16 @@ use kvm_bindings::{
     KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_MAX_CPUID_ENTRIES, kvm_clock_data,
     kvm_irqchip,
 };
-use kvm_ioctls::{Kvm, VmFd};
-use mimobox_vmm_protocol::{Config, Failure, KvmStep, Start, StateFailure};
+use kvm_ioctls::{IoEventAddress, Kvm, NoDatamatch, VmFd};
+use mimobox_vmm_protocol::{Config, Failure, KvmStep, Start, StateFailure, cut};
 use vm_memory::GuestMemoryMmap;
 use vmm_sys_util::eventfd::EventFd;
 
 pub(crate) use boot_data::DESCRIPTORS_LENGTH;
 
 use crate::board::{Board, Log, Ports, SerialLine};
-use crate::no_devices::Devices;
+use crate::device_thread::DeviceThread;
+use crate::devices::{Access, Devices, Disk, Wiring};
 use crate::processor::{Begin, Beginning, Order, Processor, ProcessorState, cpuid_of, refused};
 use crate::reports::{Report, Reports};
 use crate::state::{MAX_STATE, MachineState};
@@ -45,6 +46,13 @@ pub(crate) struct Supplies {
     pub(crate) agent: OwnedFd,
     pub(crate) log: OwnedFd,
     pub(crate) disks: Vec<OwnedFd>,
+}
+
+/// The threads of a machine, which wait for their part of it.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    pub(crate) processors: Vec<Processor>,
+    pub(crate) devices: DeviceThread,
 }
 
 /// A machine that is ready to run.
@@ -70,7 +78,7 @@ impl Machine {
     pub(crate) fn new(
         config: Config,
         supplies: Supplies,
-        processors: Vec<Processor>,
+        threads: Threads,
         reports: &Reports,
     ) -> Result<Self, Failure> {
         let kvm = kvm_from(supplies.kvm);
@@ -86,10 +94,11 @@ impl Machine {
         let log = Log::new(supplies.log)
             .map_err(|error| Failure::Devices { cause: format!("failed to use the log: {error}") })?;
         let line = SerialLine(interrupt(&vm, SERIAL_LINE)?);
+        let wiring = wiring(supplies.agent, supplies.disks, &config);
         let (ports, devices, beginnings) = match saved {
             None => {
-                let devices = Devices::none();
-                let entry = load(&memory, supplies.start, &config, "")?;
+                let devices = Devices::new(memory.clone(), wiring).map_err(|error| no_devices(&error))?;
+                let entry = load(&memory, supplies.start, &config, &devices.kernel_arguments())?;
                 let supported = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES);
                 let supported = supported.map_err(refused(KvmStep::Cpuid))?;
                 let beginning = |number| Beginning::Boot {
@@ -102,16 +111,20 @@ impl Machine {
             Some(state) => {
                 let ports =
                     Ports::restored(state.serial, line, log).ok_or(Failure::State(StateFailure::Damaged))?;
+                let devices = Devices::restore(memory.clone(), wiring, &state.devices)
+                    .map_err(|error| no_devices(&error))?;
                 let start = |processor: ProcessorState| Beginning::Restore(Box::new(processor));
                 let processors = state.processors.into_iter().map(start).collect();
                 let clock = Some((state.clock, state.interrupt_controllers));
-                (ports, Devices::none(), Beginnings { processors, clock })
+                (ports, devices, Beginnings { processors, clock })
             }
         };
+        connect(&vm, &devices)?;
         let board = Arc::new(Board { ports: ports.into(), devices });
+        threads.devices.serve(&board)?;
         let listed = kvm.get_msr_index_list().map_err(refused(KvmStep::ModelRegisters))?;
         let listed: Arc<[u32]> = listed.as_slice().into();
-        let machine = Self { vm, config, board, processors };
+        let machine = Self { vm, config, board, processors: threads.processors };
         machine.begin(beginnings, &listed, reports)?;
         Ok(machine)
     }
@@ -194,6 +207,29 @@ fn interrupt(vm: &VmFd, line: u32) -> Result<EventFd, Failure> {
     })?;
     vm.register_irqfd(&event, line).map_err(refused(KvmStep::InterruptLine))?;
     Ok(event)
+}
+
+/// Lets the kernel take kicks from the guest to the devices, and interrupts from the devices to the guest.
+fn connect(vm: &VmFd, devices: &Devices) -> Result<(), Failure> {
+    for connection in devices.connections() {
+        let address = IoEventAddress::Mmio(connection.kick_address);
+        vm.register_ioevent(connection.kick, &address, NoDatamatch).map_err(refused(KvmStep::WriteEvent))?;
+        vm.register_irqfd(connection.line, connection.interrupt).map_err(refused(KvmStep::InterruptLine))?;
+    }
+    Ok(())
+}
+
+fn wiring(agent: OwnedFd, disks: Vec<OwnedFd>, config: &Config) -> Wiring {
+    let disk = |(file, disk): (OwnedFd, &mimobox_vmm_protocol::Disk)| Disk {
+        file: file.into(),
+        capacity: disk.capacity,
+        access: Access::ReadOnly,
+    };
+    Wiring { disks: disks.into_iter().zip(&config.disks).map(disk).collect(), agent: agent.into() }
+}
+
+fn no_devices(error: &dyn std::error::Error) -> Failure {
+    Failure::Devices { cause: cut(error.to_string()) }
 }
 
 /// Puts a kernel and all that it wants to find into memory, and says where it begins.

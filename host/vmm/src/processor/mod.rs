@@ -99,7 +99,7 @@ impl Processor {
         let body = move || {
             // The receiver waits for it.
             let _ = clock.send(ThreadClock::of_this_thread());
-            reporter.send(Report::Jailed(filter.install()));
+            reporter.send(Report::Jailed(filter, filter.install()));
             serve(&received, &reporter, &its_kick, &its_exits);
         };
         let builder = Builder::new().name(format!("vcpu{number}")).stack_size(STACK);
