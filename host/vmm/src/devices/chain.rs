@@ -3,6 +3,8 @@
 //! The guest writes descriptors, and may change them while they are read: each is read once, checked, and then only what
 //! was read counts.
 
+use std::collections::VecDeque;
+
 use virtio_queue::desc::split::Descriptor;
 use vm_memory::{Address, Bytes, GuestAddress, GuestMemory, GuestMemoryMmap, Permissions, VolatileSlice};
 
@@ -142,13 +144,11 @@ impl<'m> Buffers<'m> {
     }
 
     /// Copies all out, behind what is there.
-    pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn append_to(&self, bytes: &mut VecDeque<u8>) {
         for slice in &self.0 {
-            let begin = bytes.len();
-            bytes.resize(begin + slice.len(), 0);
-            if let Some(place) = bytes.get_mut(begin..) {
-                slice.copy_to(place);
-            }
+            let mut copy = vec![0; slice.len()];
+            slice.copy_to(&mut copy);
+            bytes.extend(copy);
         }
     }
 

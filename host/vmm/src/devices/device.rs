@@ -153,15 +153,18 @@ impl Device {
         look(&*self.inner.lock().model)
     }
 
-    /// Lets the guest and the device thread look again at whatever there is: a kick or an edge may be lost in between.
-    pub(crate) fn wake(&self) {
-        let _ = self.kick.write(1);
+    /// Interrupts the guest again for what it has not acknowledged.
+    pub(crate) fn repeat_interrupt(&self) {
         self.interrupt.repeat();
     }
 
     pub(crate) fn save(&self) -> DeviceState {
         let inner = self.inner.lock();
-        DeviceState { transport: inner.transport.save(), interrupt: self.interrupt.status() }
+        DeviceState {
+            transport: inner.transport.save(),
+            interrupt: self.interrupt.status(),
+            engaged: inner.model.is_engaged(),
+        }
     }
 
     pub(crate) fn restore(
@@ -169,7 +172,11 @@ impl Device {
         state: &DeviceState,
         memory: &GuestMemoryMmap,
     ) -> Result<(), TransportError> {
-        self.inner.lock().transport.restore(&state.transport, memory)?;
+        let mut inner = self.inner.lock();
+        inner.transport.restore(&state.transport, memory)?;
+        if state.engaged {
+            inner.model.disengage();
+        }
         self.interrupt.restore(state.interrupt);
         Ok(())
     }
@@ -180,6 +187,7 @@ impl Device {
 pub(crate) struct DeviceState {
     transport: TransportState,
     interrupt: u32,
+    engaged: bool,
 }
 
 fn serve(model: &mut dyn Model, rings: &mut [Ring<'_, '_>]) -> Result<(Progress, bool), RingError> {

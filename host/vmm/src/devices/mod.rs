@@ -25,6 +25,7 @@ mod ring;
 mod rng;
 mod thread;
 mod transport;
+mod vsock;
 
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,6 +43,7 @@ pub use queue::QueueError;
 use rng::Rng;
 pub use thread::WaitError;
 pub use transport::TransportError;
+use vsock::Vsock;
 
 use crate::layout;
 
@@ -66,6 +68,9 @@ pub enum DeviceError {
     /// The length of a disk's file is not known.
     #[error("failed to ask for a disk's length")]
     Disk(#[source] std::io::Error),
+    /// The agent's socket cannot be waited for.
+    #[error("failed to wait for the agent's client")]
+    Agent(#[source] std::io::Error),
     /// A queue of a device of ours is none.
     #[error("failed to make a queue")]
     Queue(#[source] QueueError),
@@ -105,6 +110,8 @@ pub struct Oddities {
     pub strays: u64,
     /// Times that a device came to need a reset.
     pub breakdowns: u64,
+    /// Packets of the socket device that made no sense.
+    pub packets: u64,
 }
 
 /// All devices of a machine.
@@ -131,7 +138,8 @@ impl Devices {
     pub fn new(memory: GuestMemoryMmap, wiring: Wiring) -> Result<Self, DeviceError> {
         let capacities = wiring.disks.iter().map(|disk| disk.capacity).collect();
         // Fixed devices first: a device's place does not depend on how many disks there are.
-        let mut models: Vec<Box<dyn Model>> = vec![Box::new(Rng)];
+        let mut models: Vec<Box<dyn Model>> =
+            vec![Box::new(Vsock::new(wiring.agent).map_err(DeviceError::Agent)?), Box::new(Rng)];
         for disk in wiring.disks {
             models.push(Box::new(Block::new(disk).map_err(DeviceError::Disk)?));
         }
@@ -158,7 +166,6 @@ impl Devices {
         }
         for (index, (device, state)) in made.devices.iter().zip(&state.devices).enumerate() {
             device.restore(state, &made.memory).map_err(|source| DeviceError::Restore { index, source })?;
-            device.wake();
         }
         Ok(made)
     }
@@ -250,6 +257,7 @@ impl Devices {
             unclaimed: self.unclaimed.load(Ordering::Relaxed),
             strays: self.devices.iter().map(Device::strays).sum(),
             breakdowns: self.devices.iter().map(Device::breakdowns).sum(),
+            packets: self.devices.iter().map(|device| device.with_model(|model| model.oddities())).sum(),
         }
     }
 }

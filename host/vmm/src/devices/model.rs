@@ -46,4 +46,17 @@ pub(crate) trait Model: Send {
     fn deadline(&self) -> Option<Instant> {
         None
     }
+
+    /// Whether the guest has something under way with the host that a restored device would know nothing of.
+    fn is_engaged(&self) -> bool {
+        false
+    }
+
+    /// The guest was saved while it was engaged, and must be told that this is over.
+    fn disengage(&mut self) {}
+
+    /// Messages of the guest's so far that made no sense.
+    fn oddities(&self) -> u64 {
+        0
+    }
 }

@@ -34,7 +34,8 @@ fn serve_until_stopped(
 ) -> Result<(), std::io::Error> {
     let waiting = listen(devices, orders)?;
     let mut events = [EpollEvent::default(); EVENTS];
-    // After a restore there may be work that nobody kicks for any more.
+    // After a restore there may be work that nobody kicks for any more, and an interrupt whose edge was lost.
+    devices.iter().for_each(Device::repeat_interrupt);
     let mut wanted = vec![true; devices.len()];
     while orders.go_on() {
         let mut more = false;
