@@ -20,6 +20,9 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDe
 
 use super::failure::{Stop, not_watched};
 
+/// `POLLRDHUP`, for which nix has no name: poll(2).
+const HANG_UP: PollFlags = PollFlags::from_bits_retain(libc::POLLRDHUP);
+
 /// How long the second half of a move may take after the first: they are made together, but read one by one.
 const SECOND_HALF_MS: u16 = 10;
 
@@ -101,11 +104,9 @@ impl Watch {
 
     /// Waits for changes and takes them in.
     fn wait(&mut self, pipe: &File) -> Result<(), Stop> {
-        // With nothing asked for there still are errors: that the host has closed its end.
-        let mut both = [
-            PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN),
-            PollFd::new(pipe.as_fd(), PollFlags::empty()),
-        ];
+        // That the host has closed its end: of a pipe it is told unasked, of a stream from a microVM's host as its hanging up.
+        let mut both =
+            [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN), PollFd::new(pipe.as_fd(), HANG_UP)];
         let patience = match self.moved {
             Some(_) => PollTimeout::from(SECOND_HALF_MS),
             None => PollTimeout::NONE,

@@ -4,7 +4,7 @@
 //! wait in the kernel's own queue, which is bounded. Streams are numbered in the order of the frames that they belong to.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
@@ -16,14 +16,15 @@ const HEADER: usize = size_of::<u32>();
 
 pub(super) struct Arrivals {
     listener: OwnedFd,
-    /// Whether there may be one to accept.
-    acceptable: bool,
+    /// Whether an event is to say when there is one to accept.
+    is_armed: bool,
     /// Accepted, but not yet with all of its number.
     unnamed: BTreeMap<Token, Unnamed>,
     /// Of the frame that waits.
     named: BTreeMap<u32, Stream>,
     /// The number of the first that no frame has taken.
     next: u32,
+    token: Token,
 }
 
 /// A stream whose number is known. `token` is what `epoll` has it by; it says nothing until it is armed again.
@@ -39,12 +40,17 @@ struct Unnamed {
 }
 
 impl Arrivals {
-    pub(super) fn new(listener: OwnedFd) -> Self {
-        Self { listener, acceptable: true, unnamed: BTreeMap::new(), named: BTreeMap::new(), next: 0 }
+    /// `epoll` gets to know the listener, and says nothing of it until that is wanted: usually the streams are there before
+    /// their frame, and nobody need be woken for them.
+    pub(super) fn new(listener: OwnedFd, token: Token, epoll: &Epoll) -> Result<Self, Errno> {
+        epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLONESHOT, token.0))?;
+        let (unnamed, named) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { listener, token, is_armed: false, unnamed, named, next: 0 })
     }
 
+    /// Takes note of the event that it was armed for.
     pub(super) fn may_accept(&mut self) {
-        self.acceptable = true;
+        self.is_armed = false;
     }
 
     /// The next `count` streams in their order, once all have come. Asked for again until then, with the same count.
@@ -54,7 +60,7 @@ impl Arrivals {
         epoll: &Epoll,
         tokens: &mut Tokens,
     ) -> Result<Option<Vec<Stream>>, RelayError> {
-        while self.acceptable && self.unnamed.len() + self.named.len() < count {
+        while !self.is_armed && self.unnamed.len() + self.named.len() < count {
             self.accept(epoll, tokens)?;
         }
         if self.named.len() < count {
@@ -74,7 +80,10 @@ impl Arrivals {
         let number = match accept4(self.listener.as_raw_fd(), flags) {
             Ok(number) => number,
             Err(Errno::EAGAIN) => {
-                self.acceptable = false;
+                let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT;
+                let mut event = EpollEvent::new(flags, self.token.0);
+                epoll.modify(&self.listener, &mut event).map_err(RelayError::EventLoop)?;
+                self.is_armed = true;
                 return Ok(());
             }
             // It was closed before it was accepted.
@@ -118,11 +127,5 @@ impl Arrivals {
             return Err(RelayError::StreamNumber);
         }
         Ok(())
-    }
-}
-
-impl AsFd for Arrivals {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
     }
 }

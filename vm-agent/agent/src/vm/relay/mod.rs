@@ -107,13 +107,11 @@ impl Relay {
         stream_patience: Duration,
     ) -> Result<Self, RelayError> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(RelayError::EventLoop)?;
-        let (agent, arrivals) = (Link::new(agent), Arrivals::new(listener));
-        let watch = |descriptor, token| {
-            epoll.add(descriptor, EpollEvent::new(usual(), token)).map_err(RelayError::EventLoop)
-        };
-        watch(std::os::fd::AsFd::as_fd(&host), HOST.0)?;
-        watch(std::os::fd::AsFd::as_fd(&agent), AGENT.0)?;
-        watch(std::os::fd::AsFd::as_fd(&arrivals), LISTENER.0)?;
+        let agent = Link::new(agent);
+        let arrivals = Arrivals::new(listener, LISTENER, &epoll).map_err(RelayError::EventLoop)?;
+        for (link, token) in [(&host, HOST), (&agent, AGENT)] {
+            epoll.add(link, EpollEvent::new(usual(), token.0)).map_err(RelayError::EventLoop)?;
+        }
         let tokens = Tokens(LISTENER.0 + 1);
         Ok(Self {
             epoll,
