@@ -28,6 +28,7 @@ pub mod jail;
 pub mod layout;
 mod lifecycle;
 mod machine;
+mod probe;
 mod processor;
 mod reports;
 mod state;
@@ -36,6 +37,7 @@ mod usage;
 
 pub use channel::ChannelError;
 pub use lifecycle::{ServeError, serve};
+pub use probe::probe;
 pub use state::{MAX_STATE, check_state};
 
 use std::os::fd::OwnedFd;

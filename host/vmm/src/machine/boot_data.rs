@@ -51,11 +51,7 @@ pub(crate) fn write(
     let inner = || -> Result<(), GuestMemoryError> {
         write_seed(memory)?;
         write_zero_page(memory, bytes, kernel, length)?;
-        write_page_tables(memory)?;
-        for (place, descriptor) in (0..).zip(DESCRIPTORS) {
-            memory.write_obj(descriptor, GuestAddress(SEGMENTS + place * 8))?;
-        }
-        Ok(())
+        prepare_long_mode(memory)
     };
     inner().map_err(|error| Failure::Memory { cause: error.to_string() })
 }
@@ -127,6 +123,18 @@ fn usable(bytes: u64) -> Vec<(u64, u64)> {
         all.push((start, (piece.start + piece.length).saturating_sub(start)));
     }
     all
+}
+
+/// Writes what a processor needs that begins in 64-bit mode: page tables and segments.
+///
+/// # Errors
+/// If there is no memory at their place.
+pub(crate) fn prepare_long_mode(memory: &GuestMemoryMmap) -> Result<(), GuestMemoryError> {
+    write_page_tables(memory)?;
+    for (place, descriptor) in (0..).zip(DESCRIPTORS) {
+        memory.write_obj(descriptor, GuestAddress(SEGMENTS + place * 8))?;
+    }
+    Ok(())
 }
 
 /// The first GiB, mapped to itself by pages of 2 MiB.

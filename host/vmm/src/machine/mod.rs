@@ -19,7 +19,7 @@ use mimobox_vmm_protocol::{Config, Failure, KvmStep, Start, StateFailure, cut};
 use vm_memory::GuestMemoryMmap;
 use vmm_sys_util::eventfd::EventFd;
 
-pub(crate) use boot_data::DESCRIPTORS_LENGTH;
+pub(crate) use boot_data::{DESCRIPTORS_LENGTH, prepare_long_mode};
 
 use crate::board::{Board, Log, Ports, SerialLine};
 use crate::device_thread::DeviceThread;
@@ -82,9 +82,7 @@ impl Machine {
         reports: &Reports,
     ) -> Result<Self, Failure> {
         let kvm = kvm_from(supplies.kvm);
-        if kvm.get_api_version() != API_VERSION {
-            return Err(Failure::Kvm { step: KvmStep::Version, errno: libc::ENOSYS });
-        }
+        check_version(&kvm)?;
         let saved = match config.start {
             Start::Boot => None,
             Start::Restore => Some(read_state(&supplies.start, &config)?),
@@ -189,6 +187,15 @@ impl Machine {
         };
         state.to_bytes().map_err(Failure::State)
     }
+}
+
+/// Whether this is KVM, of the version that there is.
+///
+/// # Errors
+/// `Kvm`.
+pub(crate) fn check_version(kvm: &Kvm) -> Result<(), Failure> {
+    let is = kvm.get_api_version() == API_VERSION;
+    is.then_some(()).ok_or(Failure::Kvm { step: KvmStep::Version, errno: libc::ENOSYS })
 }
 
 fn new_vm(kvm: &Kvm, memory: &GuestMemoryMmap) -> Result<VmFd, Failure> {
