@@ -246,6 +246,47 @@ async fn a_dropped_writing_is_stopped_before_its_input_ends() {
 }
 
 #[tokio::test]
+async fn an_input_whose_agent_is_gone_ends_after_its_sandbox() {
+    for is_noticed in [false, true] {
+        let host = Host::with(vec![]);
+        let (_run, sandbox) = sandbox(&host).await;
+        let scripted = Scripted::new();
+        host.backend.script(&scripted);
+        let mut writing = sandbox.write_file(WriteFile::new("/tmp/file")).await.unwrap();
+        writing.write(b"half").await.unwrap();
+        if is_noticed {
+            scripted.lose()
+        } else {
+            scripted.lose_unnoticed()
+        }
+        settled().await;
+        drop(writing);
+        settled().await;
+        assert!(!scripted.saw_end_of_input(), "noticed: {is_noticed}");
+        sandbox.close().await.unwrap();
+        settled().await;
+        assert!(scripted.saw_end_of_input(), "held for ever; noticed: {is_noticed}");
+    }
+}
+
+#[tokio::test]
+async fn operations_that_were_killed_or_stopped_give_their_places_back() {
+    let host = Host::with(vec![]);
+    let (_run, sandbox) = sandbox(&host).await;
+    for is_killed in [true, false].into_iter().cycle().take(200) {
+        let scripted = Scripted::new();
+        host.backend.script(&scripted);
+        let writing = sandbox.write_file(WriteFile::new("/tmp/file")).await.unwrap();
+        if is_killed {
+            scripted.end(Err(Error::Gone));
+        }
+        drop(writing);
+        settled().await;
+    }
+    assert!(sandbox.file_entry("/tmp".into()).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_dropped_writing_leaves_the_old_file() {
     let host = Host::with(vec![]);
     let (_run, sandbox) = sandbox(&host).await;

@@ -123,7 +123,7 @@ async fn supervise(
     }
     tally.settle(end.clone().map(|()| None));
     let _ = settle.map(|settle| settle.send(end));
-    if !is_over {
+    if !is_over && work.stop().await.is_err() {
         // A sandbox that is being destroyed still runs for a moment, and would take the input's end for the file's. The place
         // is held as well, or there could be any number of such inputs.
         if !is_abandoned {
@@ -141,7 +141,7 @@ async fn supervise(
 /// What came of an operation.
 struct Stopped {
     end: Result<()>,
-    /// Whether nothing of it goes on. Where the agent is not there to say so, something may.
+    /// Whether its input may end: it has ended itself, or knows that it is to. Where its sandbox has gone, nobody says so.
     is_over: bool,
 }
 
@@ -149,6 +149,10 @@ impl Stopped {
     fn by_itself(end: Result<()>) -> Self {
         let is_over = end != Err(Error::Gone);
         Self { end, is_over }
+    }
+
+    fn as_told(end: Result<()>) -> Self {
+        Self { end, is_over: true }
     }
 
     fn without_an_end(error: Error) -> Self {
@@ -167,7 +171,8 @@ async fn stop(
         lifecycle.left(State::Paused).await;
         let stopped = async {
             match work.stop().await {
-                Ok(()) | Err(Error::Gone) => Ok(Stopped::by_itself(ended.as_mut().await)),
+                Ok(()) => Ok(Stopped::as_told(ended.as_mut().await)),
+                Err(Error::Gone) => Ok(Stopped::by_itself(ended.as_mut().await)),
                 Err(error) => Err(error),
             }
         };

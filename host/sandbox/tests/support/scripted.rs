@@ -18,6 +18,7 @@ pub struct Scripted(Arc<Script>);
 struct Script {
     stops: AtomicU32,
     obeys: AtomicBool,
+    is_gone: AtomicBool,
     saw_end_of_input: AtomicBool,
     end: watch::Sender<Option<Result<()>>>,
     pipe: Mutex<Option<DuplexStream>>,
@@ -28,6 +29,7 @@ impl Scripted {
         Self(Arc::new(Script {
             stops: AtomicU32::new(0),
             obeys: AtomicBool::new(true),
+            is_gone: AtomicBool::new(false),
             saw_end_of_input: AtomicBool::new(false),
             end: watch::Sender::new(None),
             pipe: Mutex::new(None),
@@ -37,6 +39,17 @@ impl Scripted {
     /// From now on a stop has no effect.
     pub fn disobey(&self) {
         self.0.obeys.store(false, Ordering::Relaxed);
+    }
+
+    /// From now on nobody can stop it or see its end, as where a sandbox's agent is gone; it goes on for all that.
+    pub fn lose(&self) {
+        self.lose_unnoticed();
+        self.0.end.send_replace(Some(Err(Error::Gone)));
+    }
+
+    /// As above, but that comes out only when it is told to stop.
+    pub fn lose_unnoticed(&self) {
+        self.0.is_gone.store(true, Ordering::Relaxed);
     }
 
     /// It ends, and its pipe with it.
@@ -50,8 +63,9 @@ impl Scripted {
         self.0.stops.load(Ordering::Relaxed)
     }
 
-    /// Whether its input had come to its end before it stopped.
+    /// Whether its input had come to its end before it stopped, or has by now.
     pub fn saw_end_of_input(&self) -> bool {
+        self.look_for_end_of_input();
         self.0.saw_end_of_input.load(Ordering::Relaxed)
     }
 
@@ -86,6 +100,10 @@ impl Work for Scripted {
     async fn stop(&self) -> Result<()> {
         self.look_for_end_of_input();
         self.0.stops.fetch_add(1, Ordering::Relaxed);
+        if self.0.is_gone.load(Ordering::Relaxed) {
+            self.lose();
+            return Err(Error::Gone);
+        }
         if self.0.obeys.load(Ordering::Relaxed) {
             self.end(Err(Error::Gone));
         }
