@@ -20,10 +20,11 @@ fn main() {
     let arguments: Vec<_> = std::env::args().collect();
     let memory = arguments.get(2).map_or(128, |mib| mib.parse().unwrap()) << 20;
     let disks: Vec<_> = arguments.iter().skip(4).map(|path| File::open(path).unwrap().into()).collect();
+    let kvm = File::options().read(true).write(true).open("/dev/kvm").unwrap();
     let config = Config {
         memory,
         vcpus: 1,
-        template: vmm::template(),
+        template: mimobox_vmm::probe(kvm.into()).unwrap().template,
         command_line: arguments.get(3).cloned().unwrap_or_default(),
         disks: disks.iter().map(|_| Disk { capacity: 1 << 30 }).collect(),
         start: Start::Boot,

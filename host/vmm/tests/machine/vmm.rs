@@ -3,14 +3,15 @@
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mimobox_confine::launch::{Child, Program};
-use mimobox_vmm_protocol::{Config, Event, MAX_PACKET, Request, Template, decode, encode};
+use mimobox_vmm_protocol::{Config, End, Event, MAX_PACKET, Request, Usage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
@@ -21,6 +22,7 @@ pub(crate) struct Vmm {
     child: Child,
     socket: OwnedFd,
     log: File,
+    reads: bool,
     said: String,
     /// The host's end of the agent's stream.
     #[allow(dead_code, reason = "held open")]
@@ -69,18 +71,29 @@ fn binary() -> PathBuf {
 impl Vmm {
     /// Starts it and sends the configuration. What comes of that is the next event.
     pub(crate) fn start(config: &Config, parts: Parts) -> Self {
-        let (ours, theirs) = pair(SocketType::SEQPACKET);
-        let child = program().start_free(&["mimobox-vmm"], theirs.as_fd()).unwrap();
-        let (agent, its_agent) = pair(SocketType::STREAM);
-        let (log, its_log) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let kvm = File::options().read(true).write(true).open("/dev/kvm").unwrap();
-        let memory = parts.memory.try_clone().unwrap();
-        let vmm = Self { child, socket: ours, log: log.into(), said: String::new(), agent, memory };
+        Self::start_with_kvm(config, parts, kvm.into())
+    }
+
+    /// As above, with something in the place of `/dev/kvm`.
+    pub(crate) fn start_with_kvm(config: &Config, parts: Parts, kvm: OwnedFd) -> Self {
+        let (agent, its_agent) = pair(SocketType::STREAM);
+        let (log, its_log) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let vmm = Self { log: log.into(), agent, memory: parts.memory, ..Self::unconfigured() };
         let mut descriptors =
-            vec![kvm.as_fd(), parts.memory.as_fd(), parts.start.as_fd(), its_agent.as_fd(), its_log.as_fd()];
+            vec![kvm.as_fd(), vmm.memory.as_fd(), parts.start.as_fd(), its_agent.as_fd(), its_log.as_fd()];
         descriptors.extend(parts.disks.iter().map(AsFd::as_fd));
         vmm.send_with(&Request::Configure(config.clone()), &descriptors);
         vmm
+    }
+
+    /// Starts it and says nothing.
+    pub(crate) fn unconfigured() -> Self {
+        let (ours, theirs) = pair(SocketType::SEQPACKET);
+        let child = program().start_free(&["mimobox-vmm"], theirs.as_fd()).unwrap();
+        let nothing = || memfd_create("nothing", MemfdFlags::CLOEXEC).unwrap();
+        let (log, agent, memory) = (nothing().into(), nothing(), nothing());
+        Self { child, socket: ours, log, reads: true, said: String::new(), agent, memory }
     }
 
     /// Starts it and waits until it is configured.
@@ -91,6 +104,40 @@ impl Vmm {
         vmm
     }
 
+    /// Lets it run.
+    pub(crate) fn run(&mut self) {
+        self.send(&Request::Run);
+        assert_eq!(self.event(), Event::Running);
+    }
+
+    /// Stops it where it is.
+    pub(crate) fn pause(&mut self) {
+        self.send(&Request::Pause);
+        assert_eq!(self.event(), Event::Paused);
+    }
+
+    /// Takes its state.
+    pub(crate) fn save(&mut self) -> OwnedFd {
+        self.send(&Request::Save);
+        let (event, descriptor) = self.event_with_descriptor();
+        assert!(matches!(event, Event::Saved { .. }), "{event:?}");
+        descriptor.unwrap()
+    }
+
+    /// What it uses.
+    pub(crate) fn usage(&mut self) -> Usage {
+        self.send(&Request::Usage);
+        let Event::Usage(usage) = self.event() else { panic!("no usage") };
+        usage
+    }
+
+    /// Ends it, and waits until it is gone.
+    pub(crate) fn stop(&mut self) {
+        self.send(&Request::Stop);
+        assert_eq!(self.event(), Event::Ended(End::Killed));
+        self.ends();
+    }
+
     /// Its number.
     pub(crate) fn pid(&self) -> i32 {
         self.child.pid()
@@ -98,6 +145,20 @@ impl Vmm {
 
     pub(crate) fn send(&self, request: &Request) {
         self.send_with(request, &[]);
+    }
+
+    pub(crate) fn send_bytes(&self, packet: &[u8]) {
+        rustix::io::write(&self.socket, packet).unwrap();
+    }
+
+    /// Leaves the log to itself.
+    pub(crate) fn do_not_read_the_log(&mut self) {
+        self.reads = false;
+    }
+
+    /// Kills the process.
+    pub(crate) fn kill(&self) {
+        self.child.kill().unwrap();
     }
 
     fn send_with(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) {
@@ -124,10 +185,10 @@ impl Vmm {
             if event {
                 return self.receive();
             }
-            if log {
-                self.read_log();
+            if log && self.reads && !self.read_log() {
+                self.reads = false;
             }
-            assert!(begin.elapsed() < Duration::from_secs(15), "no event; the log says:\n{}", self.said);
+            assert!(begin.elapsed() < Duration::from_secs(60), "no event; the log says:\n{}", self.said);
         }
     }
 
@@ -194,15 +255,4 @@ impl Vmm {
 
 fn pair(kind: SocketType) -> (OwnedFd, OwnedFd) {
     socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap()
-}
-
-/// What `mimobox-vmm probe` says here.
-#[allow(dead_code, reason = "for the tests")]
-pub(crate) fn template() -> Template {
-    Template::Pvm
-}
-
-#[allow(dead_code, reason = "for debugging")]
-pub(crate) fn number(descriptor: &OwnedFd) -> i32 {
-    descriptor.as_raw_fd()
 }

@@ -1,0 +1,1 @@
+//! The jail, seen from outside: /proc/<pid> of a VMM whose guest runs.
