@@ -36,3 +36,10 @@ pub(crate) fn host(root: &Path) -> Result<PathBuf> {
         .context("failed to build the host")?;
     Ok(workspace::target(root).join("release/mimobox-host"))
 }
+
+/// Builds the program that is a microVM. Gives its path, beside the host binary.
+pub(crate) fn vmm(root: &Path) -> Result<PathBuf> {
+    process::run(workspace::cargo(root).args(["build", "--release", "--package", "mimobox-vmm"]))
+        .context("failed to build the microVMs' program")?;
+    Ok(workspace::target(root).join("release/mimobox-vmm"))
+}

@@ -1,4 +1,4 @@
-//! What a microVM starts from, for the tasks that make some: the kernel and the base image.
+//! What a microVM starts from, for the tasks that make some: its program, the kernel and the base image.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,10 +6,11 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::stages::Stages;
-use crate::{base_image, kernel};
+use crate::{base_image, build, kernel};
 
 /// Built, or named by the user.
 pub(crate) struct Supplies {
+    vmm: PathBuf,
     kernel: PathBuf,
     base_image: PathBuf,
 }
@@ -23,11 +24,15 @@ impl Supplies {
         }
         let kernel = stages.run("kernel of microVMs", || kernel::build(root))?;
         let base_image = stages.run("base image", || base_image::build(root, agent))?;
-        Ok(Some(Self { kernel, base_image }))
+        let vmm = stages.run("microVMs' program", || build::vmm(root))?;
+        Ok(Some(Self { vmm, kernel, base_image }))
     }
 
     /// Tells a program where they are.
     pub(crate) fn tell(&self, command: &mut Command) {
-        command.env(kernel::VARIABLE, &self.kernel).env(base_image::VARIABLE, &self.base_image);
+        command
+            .env("MIMOBOX_VMM", &self.vmm)
+            .env(kernel::VARIABLE, &self.kernel)
+            .env(base_image::VARIABLE, &self.base_image);
     }
 }

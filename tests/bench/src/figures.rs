@@ -5,6 +5,7 @@ use mimobox_harness::OsHost;
 use tokio::runtime::Runtime;
 
 mod ahead;
+mod boots;
 mod commands;
 mod components;
 mod streams;
@@ -56,6 +57,11 @@ pub(crate) const FIGURES: &[Figure] = &[
         name: "wit-stdout",
         about: "read standard output through a component, and straight on the library",
         measure: components::stdout,
+    },
+    Figure {
+        name: "boot",
+        about: "boot a microVM to the first word of its first program",
+        measure: boots::boot,
     },
 ];
 

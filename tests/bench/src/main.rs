@@ -13,6 +13,7 @@ use mimobox_sandbox::fake;
 
 mod figures;
 mod machine;
+mod microvm;
 mod race;
 
 use figures::{Bench, FIGURES};
