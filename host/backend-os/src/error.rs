@@ -2,6 +2,7 @@
 
 use std::io;
 
+use mimobox_agent_backend::without_effect;
 use mimobox_agent_client::ConnectError;
 use mimobox_confine::cgroup::{CgroupError, DiscoverError};
 use mimobox_confine::channel::ChannelError;
@@ -129,20 +130,6 @@ impl From<CreateError> for Error {
             _ => without_effect(&error),
         }
     }
-}
-
-/// What went wrong on the host's side before anything happened to a sandbox. A host that is out of descriptors may have some
-/// in a moment: that poisons nothing.
-pub(crate) fn without_effect(error: &(dyn std::error::Error + 'static)) -> Error {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let io = error.downcast_ref().and_then(io::Error::raw_os_error).map(Errno::from_raw);
-        if let Some(Errno::EMFILE | Errno::ENFILE) = io.or_else(|| error.downcast_ref().copied()) {
-            return Error::LimitReached("descriptors of the host".to_owned());
-        }
-        cause = error.source();
-    }
-    Error::failed(error)
 }
 
 /// The janitor was not started.

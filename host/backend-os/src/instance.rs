@@ -1,26 +1,27 @@
 //! One live sandbox, as the domain sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use mimobox_agent_client::{Client, Ended, Stdin};
+use mimobox_agent_backend::{MemoryKills, SandboxFiles, SandboxProcesses, without_effect};
+use mimobox_agent_client::Client;
 use mimobox_confine::cgroup::{CgroupError, Group};
 use mimobox_sandbox::{
-    Authorized, CommandGrant, Control, Error, ExitStatus, FileTask, Instance, Opened, Output, Result, Save,
-    Signal, Spawned, Terminal, TerminalSize, Usage,
+    Authorized, CommandGrant, Error, FileTask, Files, Instance, Opened, Output, Result, Save, Spawned,
+    TerminalSize, Usage,
 };
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::command;
 use crate::enclosure::Enclosure;
-use crate::error::{DestroyError, without_effect};
+use crate::error::DestroyError;
 
 /// A sandbox.
 pub(crate) struct OsInstance {
     client: Client,
+    processes: SandboxProcesses,
+    files: SandboxFiles,
     group: Arc<Group>,
     /// Taken by whoever destroys it first.
     enclosure: Mutex<Option<Enclosure>>,
@@ -30,16 +31,19 @@ pub(crate) struct OsInstance {
 impl OsInstance {
     pub(crate) fn new(enclosure: Enclosure, client: Client) -> Self {
         let group = Arc::clone(enclosure.group());
-        Self { client, group, enclosure: Mutex::new(Some(enclosure)), destroyed: watch::Sender::new(None) }
+        Self {
+            processes: SandboxProcesses::new(client.clone(), Arc::new(GroupKills(Arc::clone(&group)))),
+            files: SandboxFiles::new(client.clone()),
+            client,
+            group,
+            enclosure: Mutex::new(Some(enclosure)),
+            destroyed: watch::Sender::new(None),
+        }
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
-    }
-
-    fn control(&self, id: u32, ended: Ended, kills_before: u64) -> Arc<OsControl> {
-        let (client, group) = (self.client.clone(), Arc::clone(&self.group));
-        Arc::new(OsControl { id, client, ended, group, kills_before, killed: AtomicBool::new(false) })
+    /// Makes what a saved state says, before anything else is asked of it.
+    pub(crate) async fn restore(&self, state: Output) -> Result<()> {
+        self.files.restore(state).await
     }
 
     /// Destroys it on a thread of its own, which nobody's impatience stops. Only the first call does anything.
@@ -79,43 +83,20 @@ impl OsInstance {
 
 #[async_trait]
 impl Instance for OsInstance {
+    fn files(&self) -> &dyn Files {
+        &self.files
+    }
+
     async fn spawn(&self, grant: Authorized<CommandGrant>) -> Result<Spawned> {
-        let grant = grant.into_inner();
-        let stdin = if grant.stdin { Stdin::Pipe } else { Stdin::Null };
-        let kills_before = self.group.memory_kills().unwrap_or(0);
-        let spawned = self
-            .client
-            .spawn(command::of(grant), stdin)
-            .await
-            .map_err(|error| command::not_spawned(&error))?;
-        Ok(Spawned {
-            id: spawned.id,
-            stdin: spawned.stdin.map(|stdin| Box::pin(stdin) as _),
-            stdout: Box::pin(spawned.stdout),
-            stderr: Box::pin(spawned.stderr),
-            control: self.control(spawned.id, spawned.ended, kills_before),
-        })
+        self.processes.spawn(grant.into_inner()).await
     }
 
     async fn open_terminal(&self, grant: Authorized<CommandGrant>, size: TerminalSize) -> Result<Opened> {
-        let kills_before = self.group.memory_kills().unwrap_or(0);
-        let opened = self
-            .client
-            .open_terminal(command::on_terminal(grant.into_inner()), command::size(size))
-            .await
-            .map_err(|error| command::not_spawned(&error))?;
-        let control = self.control(opened.id, opened.ended, kills_before);
-        Ok(Opened {
-            id: opened.id,
-            input: Box::pin(opened.input),
-            output: Box::pin(opened.output),
-            control: control.clone(),
-            terminal: control,
-        })
+        self.processes.open_terminal(grant.into_inner(), size).await
     }
 
     async fn save(&self, _grant: Authorized<Save>) -> Result<FileTask<Output>> {
-        self.begin_save().await
+        self.files.begin_save().await
     }
 
     async fn usage(&self) -> Result<Usage> {
@@ -156,54 +137,16 @@ impl Drop for OsInstance {
     }
 }
 
-/// The hand on one process.
-struct OsControl {
-    id: u32,
-    client: Client,
-    ended: Ended,
-    group: Arc<Group>,
-    /// What the kernel had killed for want of memory when this process started.
-    kills_before: u64,
-    /// Whether we have killed it ourselves.
-    killed: AtomicBool,
-}
+/// What the kernel counts for a sandbox's group: there is nobody to ask.
+struct GroupKills(Arc<Group>);
 
 #[async_trait]
-impl Control for OsControl {
-    async fn signal(&self, signal: Signal) -> Result<()> {
-        if signal == Signal::Kill {
-            self.killed.store(true, Ordering::Release);
-        }
-        let sent = self.client.signal(self.id, command::signal(signal)).await;
-        sent.map_err(|error| command::not_signalled(&error))
+impl MemoryKills for GroupKills {
+    fn known(&self) -> u64 {
+        self.0.memory_kills().unwrap_or(0)
     }
 
-    async fn ended(&self) -> Result<ExitStatus> {
-        let status = self.ended.clone().await.map_err(command::unreachable)?;
-        Ok(match status {
-            mimobox_agent_client::ExitStatus::Exited(code) => ExitStatus::Exited(code),
-            mimobox_agent_client::ExitStatus::Signaled(signal)
-                if signal == Signal::Kill.number() && self.was_out_of_memory() =>
-            {
-                ExitStatus::OutOfMemory
-            }
-            mimobox_agent_client::ExitStatus::Signaled(signal) => ExitStatus::Signaled(signal),
-        })
-    }
-}
-
-#[async_trait]
-impl Terminal for OsControl {
-    async fn resize(&self, size: TerminalSize) -> Result<()> {
-        let resized = self.client.resize(self.id, command::size(size)).await;
-        resized.map_err(|error| command::not_signalled(&error))
-    }
-}
-
-impl OsControl {
-    /// Whether the kernel killed for want of memory while it ran, and we did not kill it.
-    fn was_out_of_memory(&self) -> bool {
-        !self.killed.load(Ordering::Acquire)
-            && self.group.memory_kills().is_ok_and(|kills| kills > self.kills_before)
+    async fn count(&self) -> u64 {
+        self.known()
     }
 }

@@ -14,11 +14,9 @@
 
 mod attachments;
 mod backend;
-mod command;
 mod config;
 mod enclosure;
 mod error;
-mod files;
 mod host_root;
 mod instance;
 mod janitor;

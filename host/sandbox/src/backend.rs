@@ -90,7 +90,10 @@ impl fmt::Debug for Created {
 
 /// One live sandbox, with its files. Dropping the last reference destroys it too, in the background; `destroy` says how that went.
 #[async_trait]
-pub trait Instance: Files {
+pub trait Instance: Send + Sync {
+    /// Its files.
+    fn files(&self) -> &dyn Files;
+
     /// Starts a command in a process group of its own.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::backend::{
     Control, ExitStatus, Input, Instance, Opened, Output, Signal, Spawned, TerminalSize, Usage,
 };
 use crate::error::{Error, Result};
-use crate::files::{FileTask, Work};
+use crate::files::{FileTask, Files, Work};
 use crate::grant::{Authorized, CommandGrant, Save};
 
 /// Signals that may wait for a process.
@@ -82,6 +82,10 @@ impl FakeInstance {
 
 #[async_trait]
 impl Instance for FakeInstance {
+    fn files(&self) -> &dyn Files {
+        self
+    }
+
     async fn spawn(&self, grant: Authorized<CommandGrant>) -> Result<Spawned> {
         let (stdout, program_stdout) = duplex(PIPE);
         let (stderr, program_stderr) = duplex(PIPE);

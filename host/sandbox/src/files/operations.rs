@@ -60,7 +60,7 @@ impl Sandbox {
     pub async fn read_file(&self, request: ReadFile) -> Result<Reading> {
         let place = self.enter([&request.path])?;
         let (grant, tally) = self.allow(FileAccess::Read, request.path.clone(), request).await?;
-        let begun = self.begin(&place, &tally, self.instance().read_file(grant)).await?;
+        let begun = self.begin(&place, &tally, self.instance().files().read_file(grant)).await?;
         let bytes = tally.count_stdout(begun.stream);
         Ok(Reading::new(bytes, self.supervise(begun.work, place, tally)))
     }
@@ -75,7 +75,7 @@ impl Sandbox {
         }
         let place = self.enter([&request.path])?;
         let (grant, tally) = self.allow(FileAccess::Write, request.path.clone(), request).await?;
-        let begun = self.begin(&place, &tally, self.instance().write_file(grant)).await?;
+        let begun = self.begin(&place, &tally, self.instance().files().write_file(grant)).await?;
         let bytes = tally.count_stdin(begun.stream);
         Ok(Writing::new(bytes, self.supervise(begun.work, place, tally)))
     }
@@ -87,7 +87,7 @@ impl Sandbox {
     pub async fn file_entry(&self, path: String) -> Result<FileEntry> {
         let place = self.enter([&path])?;
         let (grant, tally) = self.allow(FileAccess::Read, path.clone(), path).await?;
-        self.do_at_once(place, tally, self.instance().file_entry(grant)).await
+        self.do_at_once(place, tally, self.instance().files().file_entry(grant)).await
     }
 
     /// The members of a directory, in no order.
@@ -97,7 +97,7 @@ impl Sandbox {
     pub async fn read_directory(&self, path: String) -> Result<Vec<FileEntry>> {
         let place = self.enter([&path])?;
         let (grant, tally) = self.allow(FileAccess::Read, path.clone(), path).await?;
-        self.do_at_once(place, tally, self.instance().read_directory(grant)).await
+        self.do_at_once(place, tally, self.instance().files().read_directory(grant)).await
     }
 
     /// Makes a directory.
@@ -107,7 +107,7 @@ impl Sandbox {
     pub async fn make_directory(&self, request: MakeDirectory) -> Result<()> {
         let place = self.enter([&request.path])?;
         let (grant, tally) = self.allow(FileAccess::Write, request.path.clone(), request).await?;
-        self.do_at_once(place, tally, self.instance().make_directory(grant)).await
+        self.do_at_once(place, tally, self.instance().files().make_directory(grant)).await
     }
 
     /// Gives a file or directory a new name. Policies are asked about both names.
@@ -119,7 +119,7 @@ impl Sandbox {
         let (_, removal) = self.allow(FileAccess::Remove, request.source.clone(), ()).await?;
         let renamed = async {
             let (grant, tally) = self.allow(FileAccess::Write, request.target.clone(), request).await?;
-            self.do_at_once(place, tally, self.instance().rename(grant)).await
+            self.do_at_once(place, tally, self.instance().files().rename(grant)).await
         };
         let renamed = renamed.await;
         // One end, for the entries of both names.
@@ -134,7 +134,7 @@ impl Sandbox {
     pub async fn remove(&self, request: Remove) -> Result<()> {
         let place = self.enter([&request.path])?;
         let (grant, tally) = self.allow(FileAccess::Remove, request.path.clone(), request).await?;
-        self.do_at_once(place, tally, self.instance().remove(grant)).await
+        self.do_at_once(place, tally, self.instance().files().remove(grant)).await
     }
 
     /// Watches a file or directory: every change from the answer on is seen. It has no deadline.
@@ -144,7 +144,7 @@ impl Sandbox {
     pub async fn watch(&self, request: Watch) -> Result<Watching> {
         let mut place = self.enter([&request.path])?;
         let (grant, tally) = self.allow(FileAccess::Watch, request.path.clone(), request).await?;
-        let begun = self.begin(&place, &tally, self.instance().watch(grant)).await?;
+        let begun = self.begin(&place, &tally, self.instance().files().watch(grant)).await?;
         place.deadline = None;
         Ok(Watching::new(begun.stream, self.supervise(begun.work, place, tally)))
     }

@@ -82,6 +82,10 @@ struct CountingInstance {
 
 #[async_trait]
 impl Instance for CountingInstance {
+    fn files(&self) -> &dyn Files {
+        self
+    }
+
     async fn spawn(&self, grant: Authorized<CommandGrant>) -> Result<Spawned> {
         if self.counts.failing.load(Ordering::Relaxed) {
             return Err(Error::failed(&std::io::Error::other("told to fail")));
@@ -132,37 +136,37 @@ impl Files for CountingInstance {
         if let Some(scripted) = self.scripted() {
             return Ok(scripted.task(|pipe| Box::pin(pipe) as _));
         }
-        self.inner.read_file(grant).await
+        self.inner.files().read_file(grant).await
     }
 
     async fn write_file(&self, grant: Authorized<WriteFile>) -> Result<FileTask<Input>> {
         if let Some(scripted) = self.scripted() {
             return Ok(scripted.task(|pipe| Box::pin(pipe) as _));
         }
-        self.inner.write_file(grant).await
+        self.inner.files().write_file(grant).await
     }
 
     async fn file_entry(&self, path: Authorized<String>) -> Result<FileEntry> {
-        self.inner.file_entry(path).await
+        self.inner.files().file_entry(path).await
     }
 
     async fn read_directory(&self, path: Authorized<String>) -> Result<Vec<FileEntry>> {
-        self.inner.read_directory(path).await
+        self.inner.files().read_directory(path).await
     }
 
     async fn make_directory(&self, grant: Authorized<MakeDirectory>) -> Result<()> {
-        self.inner.make_directory(grant).await
+        self.inner.files().make_directory(grant).await
     }
 
     async fn rename(&self, grant: Authorized<Rename>) -> Result<()> {
-        self.inner.rename(grant).await
+        self.inner.files().rename(grant).await
     }
 
     async fn remove(&self, grant: Authorized<Remove>) -> Result<()> {
-        self.inner.remove(grant).await
+        self.inner.files().remove(grant).await
     }
 
     async fn watch(&self, grant: Authorized<Watch>) -> Result<FileTask<Changes>> {
-        self.inner.watch(grant).await
+        self.inner.files().watch(grant).await
     }
 }

@@ -1,11 +1,9 @@
-//! From a granted command to what the agent is told, and from its answers to the domain's.
+//! From a granted command to what the agent is told.
 
-use mimobox_agent_client::{ClientError, Command, Limit, Resource, SignalError, SpawnError, SpawnFailure};
-use mimobox_agent_client::{Signal as AgentSignal, SignalFailure, TerminalSize as AgentSize};
+use mimobox_agent_client::{Command, Limit, Resource};
+use mimobox_agent_client::{Signal as AgentSignal, TerminalSize as AgentSize};
 use mimobox_protocol::{SANDBOX_HOME, SANDBOX_NAME};
-use mimobox_sandbox::{CommandGrant, Error, Signal, TerminalSize};
-
-use crate::error::without_effect;
+use mimobox_sandbox::{CommandGrant, Signal, TerminalSize};
 
 /// What every command finds in its environment unless grant or policy say otherwise.
 const DEFAULTS: [(&str, &str); 5] = [
@@ -69,46 +67,6 @@ pub(crate) fn signal(signal: Signal) -> AgentSignal {
         Signal::User1 => AgentSignal::User1,
         Signal::User2 => AgentSignal::User2,
         Signal::Terminate => AgentSignal::Terminate,
-    }
-}
-
-/// Why a command was not started, in the domain's words.
-pub(crate) fn not_spawned(error: &SpawnError) -> Error {
-    let failure = match error {
-        SpawnError::Refused(failure) => failure,
-        SpawnError::Client(error) => return unreachable(*error),
-        SpawnError::Pipe(_) => return without_effect(error),
-    };
-    match failure {
-        SpawnFailure::NotFound => Error::NotFound,
-        SpawnFailure::PermissionDenied => Error::PermissionDenied,
-        SpawnFailure::IsADirectory => Error::IsADirectory,
-        SpawnFailure::NotExecutable => Error::invalid("program", "not in an executable format"),
-        SpawnFailure::ArgumentsTooLong => Error::LimitReached("arguments".to_owned()),
-        SpawnFailure::DirectoryNotFound => Error::invalid("directory", "not found"),
-        SpawnFailure::UserNotFound => Error::invalid("user", "not found"),
-        SpawnFailure::LimitReached => Error::LimitReached("processes".to_owned()),
-        SpawnFailure::InvalidString => {
-            Error::invalid("command", "a string holds what the kernel does not take")
-        }
-        SpawnFailure::Failed(_) => Error::failed(error),
-    }
-}
-
-/// Why a signal was not delivered, in the domain's words.
-pub(crate) fn not_signalled(error: &SignalError) -> Error {
-    match error {
-        SignalError::Refused(SignalFailure::NotFound) => Error::Gone,
-        SignalError::Refused(SignalFailure::Failed(_)) => Error::failed(error),
-        SignalError::Client(error) => unreachable(*error),
-    }
-}
-
-/// Why the agent did not answer, in the domain's words.
-pub(crate) fn unreachable(error: ClientError) -> Error {
-    match error {
-        ClientError::Gone => Error::Gone,
-        ClientError::Unresponsive => Error::failed(&error),
     }
 }
 

@@ -16,14 +16,18 @@ use mimobox_sandbox::{
 };
 use tokio::io::AsyncWriteExt as _;
 
-use crate::command;
-use crate::instance::OsInstance;
+use crate::error::{not_signalled, not_spawned, refused};
 
 /// How long an operation may take to undo what it began before it is killed.
 const UNDO_GRACE: Duration = Duration::from_secs(1);
 
+/// The files of one sandbox.
+pub struct SandboxFiles {
+    client: Client,
+}
+
 #[async_trait]
-impl Files for OsInstance {
+impl Files for SandboxFiles {
     async fn read_file(&self, grant: Authorized<ReadFile>) -> Result<FileTask<Output>> {
         let ReadFile { path, offset, length } = grant.into_inner();
         let task = self.begin(FileOperation::Read { path, offset, length }).await?;
@@ -43,12 +47,12 @@ impl Files for OsInstance {
     }
 
     async fn file_entry(&self, path: Authorized<String>) -> Result<FileEntry> {
-        let entry = self.client().file_entry(path.into_inner()).await;
+        let entry = self.client.file_entry(path.into_inner()).await;
         entry.map(entry_of).map_err(|error| refused(&error))
     }
 
     async fn read_directory(&self, path: Authorized<String>) -> Result<Vec<FileEntry>> {
-        let entries = self.client().read_directory(path.into_inner()).await;
+        let entries = self.client.read_directory(path.into_inner()).await;
         entries.map(|entries| entries.into_iter().map(entry_of).collect()).map_err(|error| refused(&error))
     }
 
@@ -69,16 +73,25 @@ impl Files for OsInstance {
 
     async fn watch(&self, grant: Authorized<Watch>) -> Result<FileTask<Changes>> {
         let Watch { path, recursive } = grant.into_inner();
-        let watch = self.client().watch(path, recursive).await.map_err(|error| refused(&error))?;
+        let watch = self.client.watch(path, recursive).await.map_err(|error| refused(&error))?;
         let (id, ended) = (watch.id, watch.ended.clone());
         Ok(self.task(Box::pin(stream::unfold(Some(watch), next_change)), id, ended))
     }
 }
 
-impl OsInstance {
+impl SandboxFiles {
+    /// Those that the agent behind `client` reaches.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
     /// Begins to save all that its file system holds beyond its image.
-    pub(crate) async fn begin_save(&self) -> Result<FileTask<Output>> {
-        let task = self.client().begin_save().await.map_err(|error| command::not_spawned(&error))?;
+    ///
+    /// # Errors
+    /// As for every operation on files.
+    pub async fn begin_save(&self) -> Result<FileTask<Output>> {
+        let task = self.client.begin_save().await.map_err(|error| not_spawned(&error))?;
         match task.pipe {
             FileEnd::Output(output) => Ok(self.task(Box::pin(output), task.id, task.ended)),
             FileEnd::Input(_) | FileEnd::None => Err(refused(&FileError::CutShort)),
@@ -86,8 +99,11 @@ impl OsInstance {
     }
 
     /// Makes what a saved state says, before anything else is asked of the sandbox.
-    pub(crate) async fn restore(&self, mut state: Output) -> Result<()> {
-        let task = self.client().begin_restore().await.map_err(|error| command::not_spawned(&error))?;
+    ///
+    /// # Errors
+    /// `LimitReached`: it is more than the sandbox's disk. `InvalidArgument`: it is damaged. Those of reading `state`.
+    pub async fn restore(&self, mut state: Output) -> Result<()> {
+        let task = self.client.begin_restore().await.map_err(|error| not_spawned(&error))?;
         let FileEnd::Input(mut input) = task.pipe else { return Err(refused(&FileError::CutShort)) };
         match tokio::io::copy(&mut state, &mut input).await {
             Ok(_) => drop(input.shutdown().await),
@@ -103,28 +119,28 @@ impl OsInstance {
     }
 
     async fn begin(&self, operation: FileOperation) -> Result<AgentTask> {
-        let begun = self.client().begin_file(operation).await;
+        let begun = self.client.begin_file(operation).await;
         begun.map_err(|error| refused(&FileError::NotBegun(error)))
     }
 
     async fn done(&self, operation: FileOperation) -> Result<()> {
-        self.client().do_file(operation).await.map_err(|error| refused(&error))
+        self.client.do_file(operation).await.map_err(|error| refused(&error))
     }
 
     fn task<S>(&self, stream: S, id: u32, ended: Ended) -> FileTask<S> {
-        FileTask { stream, work: Arc::new(OsWork { id, ended, client: self.client().clone() }) }
+        FileTask { stream, work: Arc::new(AgentWork { id, ended, client: self.client.clone() }) }
     }
 }
 
 /// The hand on one operation.
-struct OsWork {
+struct AgentWork {
     id: u32,
     ended: Ended,
     client: Client,
 }
 
 #[async_trait]
-impl Work for OsWork {
+impl Work for AgentWork {
     async fn ended(&self) -> Result<()> {
         AgentTask::outcome(self.ended.clone()).await.map_err(|error| refused(&error))
     }
@@ -138,12 +154,12 @@ impl Work for OsWork {
     }
 }
 
-impl OsWork {
+impl AgentWork {
     async fn signal(&self, signal: Signal) -> Result<()> {
         match self.client.signal(self.id, signal).await {
             // It ended in the same moment.
             Ok(()) | Err(SignalError::Refused(SignalFailure::NotFound)) => Ok(()),
-            Err(error) => Err(command::not_signalled(&error)),
+            Err(error) => Err(not_signalled(&error)),
         }
     }
 }
@@ -189,40 +205,5 @@ fn kind_of_change(kind: mimobox_agent_client::ChangeKind) -> ChangeKind {
         mimobox_agent_client::ChangeKind::Modified => ChangeKind::Modified,
         mimobox_agent_client::ChangeKind::Removed => ChangeKind::Removed,
         mimobox_agent_client::ChangeKind::Renamed => ChangeKind::Renamed,
-    }
-}
-
-/// Why an operation was not done, in the domain's words.
-///
-/// An answer that makes no sense is the work of whoever got hold of the operation's process: that is no more than a command
-/// may do to its own files, and the sandbox goes on.
-fn refused(error: &FileError) -> Error {
-    let failure = match error {
-        FileError::Failed(failure) => failure,
-        FileError::NotBegun(error) => return command::not_spawned(error),
-        FileError::Client(error) => return command::unreachable(*error),
-        FileError::TooLong(_) => return Error::LimitReached("entries of a directory".to_owned()),
-        FileError::Read(_) | FileError::Malformed(_) | FileError::CutShort => return Error::Gone,
-    };
-    match failure {
-        FileFailure::NotFound => Error::NotFound,
-        FileFailure::AlreadyExists => Error::AlreadyExists,
-        FileFailure::NotADirectory => Error::NotADirectory,
-        FileFailure::IsADirectory => Error::IsADirectory,
-        FileFailure::DirectoryNotEmpty => Error::DirectoryNotEmpty,
-        FileFailure::PermissionDenied => Error::PermissionDenied,
-        FileFailure::InvalidPath => Error::invalid("path", "too long, or its links go round"),
-        FileFailure::NotAFile => Error::invalid("path", "not a regular file"),
-        FileFailure::NotRenamable => {
-            Error::invalid("target", "on another file system, or inside of what is renamed")
-        }
-        FileFailure::NotUtf8 => Error::invalid("path", "a name there is not UTF-8"),
-        FileFailure::WrongLength => Error::invalid("length", "not as many bytes came"),
-        FileFailure::DiskFull => Error::LimitReached("disk".to_owned()),
-        FileFailure::LimitReached => Error::LimitReached("files or watches at once".to_owned()),
-        FileFailure::ChangesLost => Error::LimitReached("changes that wait to be read".to_owned()),
-        FileFailure::Killed => Error::Gone,
-        // Said by the operation's own process, which a command may have got hold of: no reason to give the sandbox up.
-        FileFailure::Failed => Error::invalid("path", "its file system does not do that"),
     }
 }
