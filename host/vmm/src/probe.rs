@@ -17,7 +17,7 @@ use crate::sys::{give_memory, kvm_from};
 /// Where the programs lie. Below it are page tables and segments.
 const PROGRAM: u64 = 0x1_0000;
 /// `mov al, 1; out 0x80, al; hlt`: the end that each program comes to.
-const END: [u8; 5] = [0xb0, 0x01, 0xe6, PORT as u8, 0xf4];
+const END: [u8; 5] = [0xb0, 0x01, 0xe6, 0x80, 0xf4];
 const PORT: u16 = 0x80;
 
 /// Instructions that kernels use and emulators may not know. They do not depend on CPUID, and leave memory as it is.

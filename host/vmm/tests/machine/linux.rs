@@ -34,8 +34,11 @@ fn memory_that_does_not_hold_it_is_told() {
     let Some(probe) = need::kvm() else { return };
     let Some(kernel) = need::linux() else { return };
     let config = tiny::config(&probe);
-    let parts =
-        Parts { start: File::open(kernel).unwrap().into(), memory: new_memory(config.memory), disks: Vec::new() };
+    let parts = Parts {
+        start: File::open(kernel).unwrap().into(),
+        memory: new_memory(config.memory),
+        disks: Vec::new(),
+    };
     let mut vmm = Vmm::start(&config, parts);
     assert!(matches!(vmm.event(), Event::Jailed(_)));
     assert_eq!(vmm.event(), Event::Failed(Failure::Kernel(KernelFailure::TooLarge)));

@@ -24,6 +24,15 @@ pub(crate) fn linux() -> Option<PathBuf> {
     }
 }
 
+/// Being root.
+pub(crate) fn root() -> Option<()> {
+    if rustix::process::geteuid().is_root() {
+        Some(())
+    } else {
+        skipped("only root may look into a jailed process")
+    }
+}
+
 fn skipped<T>(reason: &str) -> Option<T> {
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{reason}");
     eprintln!("skipped: {reason}");

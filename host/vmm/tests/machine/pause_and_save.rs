@@ -109,11 +109,7 @@ fn a_state_of_another_machine_is_refused() {
     };
     let disk = vec![Disk { capacity: 512 }];
     for (config, disks, expected) in [
-        (
-            Config { template: other, ..restoring(&probe) },
-            Vec::new(),
-            StateFailure::Template(probe.template),
-        ),
+        (Config { template: other, ..restoring(&probe) }, Vec::new(), StateFailure::Template(probe.template)),
         (Config { memory: tiny::MEMORY - 4096, ..restoring(&probe) }, Vec::new(), StateFailure::Shape),
         (Config { disks: disk, ..restoring(&probe) }, vec![file_of(b"")], StateFailure::Shape),
     ] {

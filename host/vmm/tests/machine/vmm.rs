@@ -11,11 +11,11 @@ use mimobox_confine::launch::{Child, Program};
 use mimobox_vmm_protocol::{Config, End, Event, MAX_PACKET, Request, Usage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
+use rustix::pipe::{PipeFlags, pipe_with};
 
 /// A running VMM.
 pub(crate) struct Vmm {
