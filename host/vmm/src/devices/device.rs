@@ -1,6 +1,7 @@
 //! One device: its registers, its model and the lock around both.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use vm_memory::GuestMemoryMmap;
@@ -151,6 +152,12 @@ impl Device {
     /// Looks at the model under the lock.
     pub(crate) fn with_model<T>(&self, look: impl FnOnce(&dyn Model) -> T) -> T {
         look(&*self.inner.lock().model)
+    }
+
+    /// When it wants to be served though nothing happened.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let inner = self.inner.lock();
+        inner.model.deadline().filter(|_| inner.transport.is_live())
     }
 
     /// Interrupts the guest again for what it has not acknowledged.

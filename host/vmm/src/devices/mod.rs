@@ -37,7 +37,7 @@ use vmm_sys_util::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, EventFd};
 use block::Block;
 pub use block::{Access, Disk};
 use device::{Device, DeviceState};
-use model::Model;
+use model::{Model, Progress};
 use orders::Orders;
 pub use queue::QueueError;
 use rng::Rng;
@@ -224,6 +224,12 @@ impl Devices {
     /// If it cannot wait for events; devices then stand still.
     pub fn run(&self) -> Result<(), WaitError> {
         thread::run(&self.devices, &self.orders, &self.memory)
+    }
+
+    /// One turn of the device thread, on the calling thread, which is the only one. True if there is more to do at once.
+    pub fn serve(&self) -> bool {
+        let turns = self.devices.iter().map(|device| device.serve(&self.memory));
+        turns.fold(false, |more, progress| more || progress == Progress::More)
     }
 
     /// Lets the device thread stand still, between two requests. Returns when it does.

@@ -37,7 +37,8 @@ pub(crate) trait Model: Send {
     /// The driver starts anew, or its device broke: whatever was under way is over.
     fn reset(&mut self);
 
-    /// Readable when the device wants to be served though nobody kicked.
+    /// Becomes readable when the device wants to be served though nobody kicked. [`serve`](Self::serve) leaves nothing
+    /// to read in it, or says [`Progress::More`].
     fn source(&self) -> Option<BorrowedFd<'_>> {
         None
     }

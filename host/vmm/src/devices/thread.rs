@@ -35,9 +35,12 @@ fn serve_until_stopped(
     let waiting = listen(devices, orders)?;
     let mut events = [EpollEvent::default(); EVENTS];
     // After a restore there may be work that nobody kicks for any more, and an interrupt whose edge was lost.
-    devices.iter().for_each(Device::repeat_interrupt);
     let mut wanted = vec![true; devices.len()];
-    while orders.go_on() {
+    if !orders.go_on() {
+        return Ok(());
+    }
+    devices.iter().for_each(Device::repeat_interrupt);
+    loop {
         let mut more = false;
         for (device, wanted) in devices.iter().zip(&mut wanted) {
             if *wanted {
@@ -60,21 +63,25 @@ fn serve_until_stopped(
         }
         let now = Instant::now();
         for (device, wanted) in devices.iter().zip(&mut wanted) {
-            *wanted |= device.with_model(|model| model.deadline()).is_some_and(|deadline| deadline <= now);
+            *wanted |= device.deadline().is_some_and(|deadline| deadline <= now);
+        }
+        if !orders.go_on() {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 fn listen(devices: &[Device], orders: &Orders) -> Result<Epoll, std::io::Error> {
     let waiting = Epoll::new()?;
-    let add = |descriptor: &dyn AsRawFd, data| {
-        waiting.ctl(ControlOperation::Add, descriptor.as_raw_fd(), EpollEvent::new(EventSet::IN, data))
+    let add = |descriptor: &dyn AsRawFd, when, data| {
+        waiting.ctl(ControlOperation::Add, descriptor.as_raw_fd(), EpollEvent::new(when, data))
     };
-    add(orders.bell(), BELL)?;
+    add(orders.bell(), EventSet::IN, BELL)?;
     for (index, device) in (0..).zip(devices) {
-        add(device.kick(), index)?;
-        device.with_model(|model| model.source().map_or(Ok(()), |source| add(&source, index)))?;
+        add(device.kick(), EventSet::IN, index)?;
+        // Once for each change: a device that is not live does not look, and may never.
+        let when = EventSet::IN | EventSet::EDGE_TRIGGERED;
+        device.with_model(|model| model.source().map_or(Ok(()), |source| add(&source, when, index)))?;
     }
     Ok(waiting)
 }
@@ -84,8 +91,7 @@ fn timeout(devices: &[Device], more: bool) -> i32 {
     if more {
         return 0;
     }
-    let next = devices.iter().filter_map(|device| device.with_model(|model| model.deadline())).min();
-    let Some(next) = next else { return -1 };
+    let Some(next) = devices.iter().filter_map(Device::deadline).min() else { return -1 };
     let time = next.saturating_duration_since(Instant::now());
     // Not early, which would be a turn for nothing.
     i32::try_from(time.as_millis()).unwrap_or(i32::MAX - 1) + 1

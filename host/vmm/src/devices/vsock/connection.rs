@@ -38,7 +38,8 @@ pub(crate) enum Phase {
 /// One connection of the host's to the guest.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    end: End,
+    /// None once both directions have ended: whoever is at its other side does not wait for the guest to take its reset.
+    end: Option<End>,
     phase: Phase,
     inbound: Inbound,
     outbound: Outbound,
@@ -72,7 +73,7 @@ impl Connection {
     pub(crate) fn new(end: End, window: u32, prefix: &[u8]) -> Self {
         let (to_guest, from_guest) = end.directions();
         Self {
-            end,
+            end: Some(end),
             phase: Phase::Quiet,
             inbound: Inbound::new(if from_guest { window } else { 0 }),
             outbound: Outbound::default(),
@@ -91,12 +92,18 @@ impl Connection {
         }
     }
 
-    pub(crate) fn end(&self) -> &End {
-        &self.end
+    pub(crate) fn end(&self) -> Option<&End> {
+        self.end.as_ref()
     }
 
-    pub(crate) fn end_mut(&mut self) -> &mut End {
-        &mut self.end
+    pub(crate) fn end_mut(&mut self) -> Option<&mut End> {
+        self.end.as_mut()
+    }
+
+    /// Hands the host's end out, to be closed, once neither direction needs it.
+    pub(crate) fn retire_end(&mut self) -> Option<End> {
+        let over = self.to_guest_ended && self.from_guest_ended;
+        if over { self.end.take() } else { None }
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -178,7 +185,7 @@ impl Connection {
         }
         let mut rest = payload.clone();
         while self.backlog.is_empty() && self.writable && !rest.slices().is_empty() {
-            match self.end.write(&rest) {
+            match self.end.as_ref().map_or(Written::Broken, |end| end.write(&rest)) {
                 Written::Bytes(written) => {
                     self.inbound.forward(written);
                     rest.split_first(written);
@@ -197,7 +204,8 @@ impl Connection {
 
     fn write_backlog(&mut self) {
         while self.writable && !self.backlog.is_empty() {
-            match self.end.write_bytes(self.backlog.as_slices().0) {
+            let held = self.backlog.as_slices().0;
+            match self.end.as_ref().map_or(Written::Broken, |end| end.write_bytes(held)) {
                 Written::Bytes(written) => {
                     self.inbound.forward(written);
                     self.backlog.drain(..written);
@@ -211,7 +219,7 @@ impl Connection {
             self.backlog = VecDeque::new();
             if self.guest_finished && !self.from_guest_ended {
                 self.from_guest_ended = true;
-                self.end.finish_writing();
+                self.end.iter().for_each(End::finish_writing);
                 self.settle();
             }
         }
@@ -235,7 +243,7 @@ impl Connection {
         if flags & shutdown::RECEIVE != 0 && !self.to_guest_ended {
             self.to_guest_ended = true;
             self.prefix.clear();
-            self.end.finish_reading();
+            self.end.iter().for_each(End::finish_reading);
         }
         if flags & shutdown::SEND != 0 {
             self.guest_finished = true;
@@ -254,7 +262,7 @@ impl Connection {
         self.phase = Phase::Over;
         self.reset_wanted = false;
         self.to_guest_ended = true;
-        self.end.finish_reading();
+        self.end.iter().for_each(End::finish_reading);
         self.guest_finished = true;
         self.write_backlog();
     }
@@ -263,6 +271,7 @@ impl Connection {
     pub(crate) fn abandon(&mut self) {
         self.backlog = VecDeque::new();
         self.from_guest_ended = true;
+        self.to_guest_ended = true;
         self.finish();
     }
 
@@ -357,7 +366,7 @@ impl Connection {
         if !self.readable || self.to_guest_ended {
             return None;
         }
-        match self.end.read(into) {
+        match self.end.as_mut().map_or(Read::End, |end| end.read(into)) {
             Read::Bytes(read) => return Some(read),
             Read::Nothing => self.readable = false,
             Read::End => {

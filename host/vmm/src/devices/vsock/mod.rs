@@ -94,12 +94,14 @@ impl Vsock {
     }
 
     /// Which of the host's ends changed.
-    fn look_at_host(&mut self) {
+    fn look_at_host(&mut self) -> Progress {
         let mut events = Vec::with_capacity(EVENTS);
         let at_once = rustix::event::Timespec::default();
         if epoll::wait(self.table.waiting(), spare_capacity(&mut events), Some(&at_once)).is_err() {
-            return;
+            // A signal came first.
+            return Progress::More;
         }
+        let progress = if events.len() == EVENTS { Progress::More } else { Progress::Idle };
         for event in events {
             let Ok(port) = u32::try_from(event.data.u64()) else { continue };
             let flags = event.flags;
@@ -115,6 +117,7 @@ impl Vsock {
                 self.table.wake(port);
             }
         }
+        progress
     }
 
     /// Takes bytes and descriptors of the client's, if there is room for what may come.
@@ -122,7 +125,7 @@ impl Vsock {
         let port = self.table.control_port();
         if self.wants_agent() {
             let Some(control) = self.table.control() else { return };
-            let End::Control(agent) = control.end_mut() else { return };
+            let Some(End::Control(agent)) = control.end_mut() else { return };
             let descriptors = match agent.take() {
                 Taken::Some(descriptors) => descriptors,
                 Taken::Nothing => {
@@ -141,7 +144,7 @@ impl Vsock {
         }
         let retry_at = self.retry_at;
         let Some(control) = self.table.control() else { return };
-        let held = matches!(control.end(), End::Control(agent) if agent.is_full());
+        let held = matches!(control.end(), Some(End::Control(agent)) if agent.is_full());
         if held {
             control.may_read();
             if retry_at.is_none() {
@@ -153,10 +156,8 @@ impl Vsock {
 
     fn wants_agent(&mut self) -> bool {
         let room = self.table.room() >= MAX_DESCRIPTORS;
-        let control = self.table.control();
-        let full =
-            control.is_none_or(|control| matches!(control.end(), End::Control(agent) if agent.is_full()));
-        self.agent_readable && room && !full
+        let agent = self.table.control().and_then(|control| control.end_mut());
+        self.agent_readable && room && matches!(agent, Some(End::Control(agent)) if !agent.is_full())
     }
 
     /// A packet of the guest's.
@@ -311,14 +312,14 @@ impl Model for Vsock {
             self.retry_at = None;
         }
         self.tell_reset(events)?;
-        self.look_at_host();
+        let looked = self.look_at_host();
         let heard = from_guest.serve(|chain| {
             self.hear(chain);
             Ok(0)
         })?;
         self.take_from_agent();
         let told = self.tell(to_guest)?;
-        let more = heard == Progress::More || told == Progress::More || self.wants_agent();
+        let more = [looked, heard, told].contains(&Progress::More) || self.wants_agent();
         Ok(if more { Progress::More } else { Progress::Idle })
     }
 

@@ -86,7 +86,6 @@ impl Table {
         let Ok(stream) = Stream::new(descriptor) else { return };
         let mut connection = Connection::new(End::Stream(stream), window, &number.to_le_bytes());
         connection.ask();
-        // An ordinary file is always ready and cannot be watched.
         if self.room() == 0 || self.get(port).is_some() || self.watch(port, &connection).is_err() {
             return;
         }
@@ -97,8 +96,9 @@ impl Table {
     fn watch(&self, port: u32, connection: &Connection) -> rustix::io::Result<()> {
         // Once for each change: the connection remembers what it was told.
         let when = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        match epoll::add(&self.waiting, connection.end().descriptor(), EventData::new_u64(port.into()), when)
-        {
+        let Some(end) = connection.end() else { return Ok(()) };
+        match epoll::add(&self.waiting, end.descriptor(), EventData::new_u64(port.into()), when) {
+            // An ordinary file is always ready and cannot be watched.
             Err(rustix::io::Errno::PERM) => Ok(()),
             other => other,
         }
@@ -107,11 +107,17 @@ impl Table {
     /// Gives it a turn if it has something for the guest, and lets it go if it is done.
     pub(crate) fn wake(&mut self, port: u32) {
         let Some(connection) = self.get(port) else { return };
-        if connection.is_done() {
-            self.remove(port);
-        } else if connection.has_packet() && !connection.queued {
-            connection.queued = true;
+        let (retired, done) = (connection.retire_end(), connection.is_done());
+        let turn = connection.has_packet() && !connection.queued;
+        connection.queued |= turn;
+        if turn {
             self.turns.push_back(port);
+        }
+        if let Some(end) = retired {
+            self.forget(&end);
+        }
+        if done {
+            self.remove(port);
         }
     }
 
@@ -130,10 +136,14 @@ impl Table {
 
     fn remove(&mut self, port: u32) {
         let gone = if port == self.control_port { self.control.take() } else { self.streams.remove(&port) };
-        if let Some(connection) = gone {
-            // Somebody else may have the same pipe: closing does not end the watch.
-            let _ = epoll::delete(&self.waiting, connection.end().descriptor());
+        if let Some(end) = gone.as_ref().and_then(Connection::end) {
+            self.forget(end);
         }
+    }
+
+    /// Watches it no more. Somebody else may have the same pipe, so closing alone does not end that.
+    fn forget(&self, end: &End) {
+        let _ = epoll::delete(&self.waiting, end.descriptor());
     }
 
     /// The guest's driver is gone, and what it knew with it.
