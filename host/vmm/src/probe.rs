@@ -10,7 +10,7 @@ use mimobox_vmm_protocol::{Failure, Flavour, KvmStep, MAX_VCPUS, Probe, ProbeFai
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
 use crate::layout::HIGH_MEMORY;
-use crate::machine::{prepare_long_mode, check_version};
+use crate::machine::{check_version, prepare_long_mode};
 use crate::processor::{enter_kernel, refused};
 use crate::sys::{give_memory, kvm_from};
 
@@ -72,7 +72,8 @@ pub fn probe(kvm: OwnedFd) -> Result<Probe, ProbeFailure> {
 /// Runs an instruction, and the end, in a machine of its own.
 fn run(kvm: &Kvm, instruction: &[u8]) -> Result<Outcome, ProbeFailure> {
     let bytes = usize::try_from(HIGH_MEMORY).map_err(|_| ProbeFailure::Memory)?;
-    let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), bytes)]).map_err(|_| ProbeFailure::Memory)?;
+    let memory =
+        GuestMemoryMmap::from_ranges(&[(GuestAddress(0), bytes)]).map_err(|_| ProbeFailure::Memory)?;
     prepare_long_mode(&memory).map_err(|_| ProbeFailure::Memory)?;
     let program = [instruction, &END].concat();
     memory.write_slice(&program, GuestAddress(PROGRAM)).map_err(|_| ProbeFailure::Memory)?;
