@@ -229,7 +229,7 @@ impl Devices {
     /// One turn of the device thread, on the calling thread, which is the only one. True if there is more to do at once.
     pub fn serve(&self) -> bool {
         let turns = self.devices.iter().map(|device| device.serve(&self.memory));
-        turns.fold(false, |more, progress| more || progress == Progress::More)
+        turns.filter(|progress| *progress == Progress::More).count() > 0
     }
 
     /// Lets the device thread stand still, between two requests. Returns when it does.

@@ -57,7 +57,7 @@ impl Stand {
         pieces.push((STATUS, 1, WRITE));
         self.queue.post(0, &pieces);
         self.guest.serve();
-        let (head, written) = self.queue.take().expect("an answer");
+        let (head, written) = self.queue.take().unwrap();
         assert_eq!(head, 0);
         (self.guest.memory.read_obj(GuestAddress(STATUS)).unwrap(), written)
     }

@@ -72,7 +72,7 @@ pub(crate) fn disks(files: &[(&File, u64, Access)]) -> Vec<Disk> {
 }
 
 pub(crate) fn memory() -> GuestMemoryMmap {
-    GuestMemoryMmap::from_ranges(&[(GuestAddress(0), MEMORY as usize)]).unwrap()
+    GuestMemoryMmap::from_ranges(&[(GuestAddress(0), usize::try_from(MEMORY).unwrap())]).unwrap()
 }
 
 impl Guest {

@@ -227,7 +227,7 @@ impl Peer {
     pub(crate) fn open_stream(&mut self, number: u32, descriptor: BorrowedFd<'_>) -> (Packet, Vec<Packet>) {
         self.pass(b".", &[descriptor]);
         let packets = self.receive();
-        let request = packets.into_iter().find(|packet| packet.operation == REQUEST).expect("a request");
+        let request = packets.into_iter().find(|packet| packet.operation == REQUEST).unwrap();
         assert_eq!(request.destination_port, 1025);
         self.send(&request.answer(RESPONSE));
         let mut packets = self.receive();
