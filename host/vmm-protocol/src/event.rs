@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::jail::JailLine;
+use crate::probe::{Probe, ProbeFailure};
 
 /// What the host asks. The picture in the crate's documentation says when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +13,9 @@ use crate::jail::JailLine;
 pub enum Request {
     /// Become this microVM. The first request, and only that. Comes with descriptors.
     Configure(Config),
+    /// Find out how guests run here. In place of the first request; comes with `/dev/kvm` alone. Answered once, by a process
+    /// that is in no jail and then exits.
+    Probe,
     /// Let the guest run for the first time.
     Run,
     /// Stop processors and devices where they are.
@@ -46,6 +50,8 @@ pub enum Event {
     },
     /// What was used so far.
     Usage(Usage),
+    /// What [`Request::Probe`] found.
+    Probed(Result<Probe, ProbeFailure>),
     /// A request was not carried out.
     Failed(Failure),
     /// The guest has ended. Said once, and last.
@@ -59,9 +65,9 @@ pub struct Usage {
     pub vcpu_nanoseconds: u64,
     /// Processor time of the whole VMM, in nanoseconds.
     pub total_nanoseconds: u64,
-    /// Bytes of guest memory that are there now. Pages of a restored file that were only read are not counted.
+    /// Bytes of memory that are mapped now: what the guest has touched, and some MiB of the VMM's own.
     pub resident: u64,
-    /// The most of it that was seen, when asked.
+    /// The most of it so far.
     pub peak: u64,
     /// How often processors came out of the guest.
     pub exits: Exits,

@@ -1,6 +1,4 @@
-//! What `mimobox-vmm probe` finds out about a KVM, by running instructions in it.
-//!
-//! It is started with `/dev/kvm` as descriptor 3 and writes one packet to its standard output: `Result<Probe, ProbeFailure>`.
+//! What a VMM finds out about a KVM for [`Request::Probe`](crate::Request::Probe), by running instructions in it.
 
 use serde::{Deserialize, Serialize};
 

@@ -5,17 +5,19 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use mimobox_vmm_protocol::{PAGE, Usage};
+use mimobox_vmm_protocol::Usage;
 
 use crate::processor::Processor;
 use crate::sys::processor_time;
 
+/// More than `/proc/self/status` has.
+const LONGEST_STATUS: usize = 8 * 1024;
+
 /// Reads it. Opened before the jail is closed.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    /// `/proc/self/statm`: sizes in pages (proc_pid_statm(5)).
-    memory: File,
-    peak: u64,
+    /// `/proc/self/status`: proc_pid_status(5). Not getrusage(2), whose peak begins with that of the host.
+    status: File,
 }
 
 impl Meter {
@@ -24,18 +26,20 @@ impl Meter {
     /// # Errors
     /// Those of open(2).
     pub(crate) fn open() -> io::Result<Self> {
-        Ok(Self { memory: File::open("/proc/self/statm")?, peak: 0 })
+        Ok(Self { status: File::open("/proc/self/status")? })
     }
 
     /// What was used so far.
-    pub(crate) fn usage(&mut self, processors: &[Processor]) -> Usage {
+    pub(crate) fn usage(&self, processors: &[Processor]) -> Usage {
+        let mut text = [0; LONGEST_STATUS];
+        let length = self.status.read_at(&mut text, 0).unwrap_or(0);
+        let text = str::from_utf8(text.get(..length).unwrap_or_default()).unwrap_or_default();
         let mut usage = Usage {
             total_nanoseconds: nanoseconds(processor_time()),
-            resident: self.resident().unwrap_or(0),
+            resident: bytes(text, "VmRSS:"),
+            peak: bytes(text, "VmHWM:"),
             ..Usage::default()
         };
-        self.peak = self.peak.max(usage.resident);
-        usage.peak = self.peak;
         let mut time = Duration::ZERO;
         for processor in processors {
             processor.add_exits(&mut usage.exits);
@@ -44,16 +48,28 @@ impl Meter {
         usage.vcpu_nanoseconds = nanoseconds(time);
         usage
     }
+}
 
-    fn resident(&self) -> Option<u64> {
-        let mut text = [0; 128];
-        let length = self.memory.read_at(&mut text, 0).ok()?;
-        let text = str::from_utf8(text.get(..length)?).ok()?;
-        let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
-        pages.checked_mul(PAGE)
-    }
+/// What a line of the status says, in KiB there and bytes here. Zero if it says nothing.
+fn bytes(status: &str, name: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or(0).saturating_mul(1024)
 }
 
 fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_from_the_status_in_bytes() {
+        let status = "Name:\tvmm\nVmHWM:\t    2048 kB\nVmRSS:\t      12 kB\n";
+        assert_eq!((bytes(status, "VmRSS:"), bytes(status, "VmHWM:")), (12 * 1024, 2048 * 1024));
+        assert_eq!(bytes(status, "VmSwap:"), 0);
+        assert_eq!(bytes("VmRSS: many kB", "VmRSS:"), 0);
+    }
 }

@@ -119,8 +119,8 @@ fn it_holds_the_descriptors_it_was_given_and_what_it_made_of_them() {
         let leads = fs::read_link(&descriptor).unwrap();
         let leads = leads.to_str().unwrap();
         let made = ["socket:", "pipe:", "anon_inode:", "/memfd:"];
-        let statm = format!("/proc/{}/statm", vmm.pid());
-        let named = ["/dev/null", "/dev/kvm", statm.as_str()];
+        let status = format!("/proc/{}/status", vmm.pid());
+        let named = ["/dev/null", "/dev/kvm", status.as_str()];
         assert!(
             made.iter().any(|kind| leads.starts_with(kind)) || named.contains(&leads),
             "{} leads to {leads}",

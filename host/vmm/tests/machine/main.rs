@@ -4,6 +4,7 @@
 //! say so; with `CI=true` its absence is a failure.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
@@ -12,6 +13,7 @@
 
 mod configuration;
 mod ends;
+mod hostile_state;
 mod jail;
 mod kernels;
 mod linux;

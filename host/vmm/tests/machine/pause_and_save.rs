@@ -9,7 +9,7 @@ use crate::tiny::{self, running};
 use crate::vmm::{Parts, Vmm, file_of, new_memory};
 
 /// A machine that says the alphabet, stopped after it has said `c`; its state, its memory and all that it said.
-fn saved(probe: &Probe) -> (Vec<u8>, Vmm, String) {
+pub(crate) fn saved(probe: &Probe) -> (Vec<u8>, Vmm, String) {
     let mut vmm = running(probe, tiny::ALPHABET);
     vmm.log_until("c\n");
     vmm.pause();
@@ -25,11 +25,11 @@ fn bytes_of(file: &std::os::fd::OwnedFd) -> Vec<u8> {
     bytes
 }
 
-fn restoring(probe: &Probe) -> Config {
+pub(crate) fn restoring(probe: &Probe) -> Config {
     Config { start: Start::Restore, ..tiny::config(probe) }
 }
 
-fn parts(state: &[u8], from: &Vmm) -> Parts {
+pub(crate) fn parts(state: &[u8], from: &Vmm) -> Parts {
     Parts { start: file_of(state), memory: from.memory.try_clone().unwrap(), disks: Vec::new() }
 }
 
@@ -167,4 +167,16 @@ fn a_request_that_does_not_belong_is_refused_and_changes_nothing() {
     assert_eq!(vmm.event(), Event::Resumed);
     vmm.log_until("b\n");
     vmm.stop();
+}
+
+#[test]
+fn what_a_guest_uses_is_counted() {
+    let Some(probe) = need::kvm() else { return };
+    let mut vmm = running(&probe, tiny::ALPHABET);
+    vmm.log_until("z\n");
+    let usage = vmm.usage();
+    // A letter and the end of its line each.
+    assert!(usage.exits.port_writes >= 52, "{usage:?}");
+    assert!(usage.vcpu_nanoseconds > 0 && usage.total_nanoseconds >= usage.vcpu_nanoseconds, "{usage:?}");
+    assert!(usage.resident > 0 && usage.peak >= usage.resident, "{usage:?}");
 }

@@ -71,15 +71,24 @@ fn binary() -> PathBuf {
 impl Vmm {
     /// Starts it and sends the configuration. What comes of that is the next event.
     pub(crate) fn start(config: &Config, parts: Parts) -> Self {
+        Self::start_program(&program(), config, parts)
+    }
+
+    /// As above, with the program at hand.
+    pub(crate) fn start_program(program: &Program, config: &Config, parts: Parts) -> Self {
         let kvm = File::options().read(true).write(true).open("/dev/kvm").unwrap();
-        Self::start_with_kvm(config, parts, kvm.into())
+        Self::unconfigured_program(program).configure(config, parts, kvm.into())
     }
 
     /// As above, with something in the place of `/dev/kvm`.
     pub(crate) fn start_with_kvm(config: &Config, parts: Parts, kvm: OwnedFd) -> Self {
+        Self::unconfigured().configure(config, parts, kvm)
+    }
+
+    fn configure(self, config: &Config, parts: Parts, kvm: OwnedFd) -> Self {
         let (agent, its_agent) = pair(SocketType::STREAM);
         let (log, its_log) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-        let vmm = Self { log: log.into(), agent, memory: parts.memory, ..Self::unconfigured() };
+        let vmm = Self { log: log.into(), agent, memory: parts.memory, ..self };
         let mut descriptors =
             vec![kvm.as_fd(), vmm.memory.as_fd(), parts.start.as_fd(), its_agent.as_fd(), its_log.as_fd()];
         descriptors.extend(parts.disks.iter().map(AsFd::as_fd));
@@ -89,8 +98,12 @@ impl Vmm {
 
     /// Starts it and says nothing.
     pub(crate) fn unconfigured() -> Self {
+        Self::unconfigured_program(&program())
+    }
+
+    fn unconfigured_program(program: &Program) -> Self {
         let (ours, theirs) = pair(SocketType::SEQPACKET);
-        let child = program().start_free(&["mimobox-vmm"], theirs.as_fd()).unwrap();
+        let child = program.start_free(&["mimobox-vmm"], theirs.as_fd()).unwrap();
         let nothing = || memfd_create("nothing", MemfdFlags::CLOEXEC).unwrap();
         let (log, agent, memory) = (nothing().into(), nothing(), nothing());
         Self { child, socket: ours, log, reads: true, said: String::new(), agent, memory }
