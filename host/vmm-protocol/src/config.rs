@@ -51,7 +51,7 @@ pub enum Start {
 /// A read-only block device: `/dev/vda` is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
-    /// Bytes that the guest is told, a multiple of 512. May be more than there are: the rest reads as zeros.
+    /// Bytes that the guest is told, a multiple of 512. May be more than there are: what lies beyond the last page is an error.
     pub capacity: u64,
 }
 
