@@ -27,6 +27,9 @@
 //! or cannot be done the answer is [`Event::Failed`]. Before `Configured` that ends the VMM; later it goes on as it was.
 //! When the host closes its end the VMM ends without a word.
 //!
+//! Instead of a configuration the first request may be [`Request::Probe`], with `/dev/kvm` alone: the VMM finds out how guests
+//! run here, says [`Event::Probed`] and exits.
+//!
 //! What a VMM says is hostile to the host: a guest that broke out of its processor may speak in its place. So nothing here
 //! allocates more than the packet holds, and texts are cut to [`MAX_TEXT`].
 

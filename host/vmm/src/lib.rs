@@ -42,7 +42,7 @@ pub use state::{MAX_STATE, check_state};
 
 use std::os::fd::OwnedFd;
 
-/// The control socket, or `/dev/kvm` for a probe: descriptor 3 of this process, once.
+/// The control socket: descriptor 3 of this process, once.
 #[must_use]
 pub fn connection() -> Option<OwnedFd> {
     sys::take_descriptor()

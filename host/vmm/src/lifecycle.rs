@@ -22,6 +22,7 @@ use crate::channel::{Channel, ChannelError, Packet};
 use crate::device_thread::DeviceThread;
 use crate::jail::{self, Filter};
 use crate::machine::{Machine, Supplies, Threads};
+use crate::probe::probe;
 use crate::processor::{Kick, Order, Processor};
 use crate::reports::{self, Report, Reporter, Reports};
 use crate::usage::Meter;
@@ -66,6 +67,13 @@ enum Over {
 pub fn serve(socket: OwnedFd) -> Result<(), ServeError> {
     let channel = Channel::new(socket);
     let Some(packet) = channel.receive()? else { return Ok(()) };
+    if packet.request == Request::Probe {
+        let event = match <[OwnedFd; 1]>::try_from(packet.descriptors) {
+            Ok([kvm]) => Event::Probed(probe(kvm)),
+            Err(_) => Event::Failed(Failure::OutOfOrder),
+        };
+        return Ok(channel.send(&event, None)?);
+    }
     let mut life = match begin(&channel, packet) {
         Ok(life) => life,
         Err(failure) => {

@@ -1,5 +1,7 @@
 //! What a VMM is configured with, and what it refuses.
 
+use std::os::fd::AsFd;
+
 use mimobox_vmm_protocol::{Config, ConfigError, Event, Failure, KvmStep, Request};
 
 use crate::need;
@@ -45,6 +47,16 @@ fn what_is_no_kvm_is_refused() {
     assert!(matches!(vmm.event(), Event::Jailed(_)));
     let Event::Failed(Failure::Kvm { step, .. }) = vmm.event() else { panic!("no failure") };
     assert_eq!(step, KvmStep::Version);
+    vmm.ends();
+}
+
+#[test]
+fn a_probe_is_answered_and_the_process_ends() {
+    let Some(probe) = need::kvm() else { return };
+    let mut vmm = Vmm::unconfigured();
+    let kvm = std::fs::File::options().read(true).write(true).open("/dev/kvm").unwrap();
+    vmm.send_with(&Request::Probe, &[kvm.as_fd()]);
+    assert_eq!(vmm.event(), Event::Probed(Ok(probe)));
     vmm.ends();
 }
 

@@ -174,7 +174,7 @@ impl Vmm {
         self.child.kill().unwrap();
     }
 
-    fn send_with(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) {
+    pub(crate) fn send_with(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) {
         let bytes = encode(request).unwrap();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(16))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
