@@ -19,5 +19,6 @@ mod kernels;
 mod linux;
 mod need;
 mod pause_and_save;
+mod shapes;
 mod tiny;
 mod vmm;
