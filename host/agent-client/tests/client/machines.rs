@@ -15,7 +15,7 @@ use crate::fake_agent::{FakeAgent, PATIENT, is_pending, started};
 
 const RELAYED: Options = Options { streams: Streams::Relayed, ..PATIENT };
 
-fn set_up() -> SetUp {
+pub(crate) fn set_up() -> SetUp {
     SetUp {
         clock_seconds: 1_800_000_000,
         clock_nanoseconds: 0,

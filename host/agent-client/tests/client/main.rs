@@ -7,6 +7,7 @@
 mod answers;
 mod fake_agent;
 mod files;
+mod fuzzed;
 mod greeting;
 mod machines;
 mod sending;

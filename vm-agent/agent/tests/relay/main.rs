@@ -10,6 +10,7 @@ mod commands;
 mod endings;
 #[path = "../serve/files.rs"]
 mod files;
+mod fuzzed;
 mod harness;
 #[allow(dead_code, reason = "the tests without a relay say more")]
 #[path = "../serve/raw_host.rs"]
