@@ -17,14 +17,15 @@ use crate::enclosure::Ready;
 use crate::error::{CreateError, NewBackendError};
 use crate::instance::OsInstance;
 use crate::plan::HOST_IMAGE;
-use crate::supplies::Supplies;
+use crate::reserve::Reserve;
+use crate::supplies::{Supplies, names_attachments};
 
 /// Makes sandboxes of isolation `os`.
 #[derive(Debug)]
 pub struct OsBackend {
+    /// Goes before what its sandboxes are made of.
+    reserve: Reserve,
     supplies: Arc<Supplies>,
-    #[cfg(feature = "weaken")]
-    weaken: fn(&mut Plan),
 }
 
 #[cfg(feature = "weaken")]
@@ -32,7 +33,7 @@ impl OsBackend {
     /// Lets `change` at the plan of every sandbox: only so can a test show that an attempt is stopped by the mechanism that
     /// it takes away, and not by a mistake in the attempt.
     pub fn weaken(&mut self, change: fn(&mut Plan)) {
-        self.weaken = change;
+        self.supplies.weaken(change);
     }
 }
 
@@ -42,11 +43,9 @@ impl OsBackend {
     /// # Errors
     /// Each variant of [`NewBackendError`] is a step.
     pub fn new(config: BackendConfig) -> Result<Self, NewBackendError> {
-        Ok(Self {
-            supplies: Arc::new(Supplies::gather(config)?),
-            #[cfg(feature = "weaken")]
-            weaken: |_| {},
-        })
+        let depth = config.reserve;
+        let supplies = Arc::new(Supplies::gather(config)?);
+        Ok(Self { reserve: Reserve::new(depth, Arc::clone(supplies.workshop())), supplies })
     }
 
     async fn make(
@@ -55,17 +54,16 @@ impl OsBackend {
         grant: SandboxGrant,
     ) -> Result<(OsInstance, Vec<Enforcement>), CreateError> {
         let supplies = Arc::clone(&self.supplies);
-        #[cfg(feature = "weaken")]
-        let weaken = self.weaken;
-        let make = move || {
+        let ready = if names_attachments(&grant) {
+            blocking(move || supplies.make(&supplies.order(id, &grant)?)).await?
+        } else {
             let order = supplies.order(id, &grant)?;
-            #[cfg(feature = "weaken")]
-            let order = order.weakened(weaken);
-            supplies.make(&order)
+            match self.reserve.take(&order) {
+                Some(ready) => ready,
+                None => blocking(move || supplies.make(&order)).await?,
+            }
         };
-        // If this future is dropped meanwhile, nobody takes what is made, and dropping it undoes it.
-        let made = tokio::task::spawn_blocking(make).await;
-        let Ready { enclosure, connection, enforcement } = made.map_err(|_| CreateError::ShuttingDown)??;
+        let Ready { enclosure, connection, enforcement } = ready;
         let client = Client::connect(connection, Options::default()).await.map_err(CreateError::Connect)?;
         Ok((OsInstance::new(enclosure, client), enforcement.into_iter().map(line).collect()))
     }
@@ -97,6 +95,14 @@ impl Backend for OsBackend {
         instance.restore(state).await?;
         Ok(Created { instance: Arc::new(instance), enforcement })
     }
+}
+
+/// Does what blocks on a thread for that. If this future is dropped meanwhile, nobody takes what is made, and dropping it
+/// undoes it.
+async fn blocking<T: Send + 'static>(
+    make: impl FnOnce() -> Result<T, CreateError> + Send + 'static,
+) -> Result<T, CreateError> {
+    tokio::task::spawn_blocking(make).await.map_err(|_| CreateError::ShuttingDown)?
 }
 
 fn line(line: mimobox_confine::Enforcement) -> Enforcement {

@@ -12,6 +12,9 @@ use mimobox_confine::{Access, Mechanism};
 /// systemd's dynamic users, and below the range that some kernels' tools take for errors.
 pub(crate) const DEFAULT_USER_BASE: u32 = 0x6000_0000;
 
+/// One for who comes next, and one for who comes while that one is replaced.
+const DEFAULT_RESERVE: usize = 2;
+
 /// What an [`OsBackend`](crate::OsBackend) is made of.
 #[derive(Debug)]
 pub struct BackendConfig {
@@ -26,10 +29,13 @@ pub struct BackendConfig {
     /// The host's number of the first sandbox's user 0. Each sandbox has 65,536 users from there on; nobody else may have
     /// them. 1,610,612,736 by default.
     pub user_base: u32,
+    /// How many sandboxes are kept ready of each kind that was asked for twice. Such a one, of this machine's image and without
+    /// volumes, is then there at once. Each takes some 150 KiB while it waits. 2 by default; none are for 0.
+    pub reserve: usize,
 }
 
 impl BackendConfig {
-    /// No images, no volumes, nothing tolerated.
+    /// No images, no volumes, nothing tolerated, two in reserve.
     pub fn new(agent: Vec<u8>) -> Self {
         Self {
             agent,
@@ -37,6 +43,7 @@ impl BackendConfig {
             volumes: BTreeMap::new(),
             tolerated: BTreeSet::new(),
             user_base: DEFAULT_USER_BASE,
+            reserve: DEFAULT_RESERVE,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! All of this blocks, for a millisecond or two: it is called off the async threads.
 
 use std::io::{IoSlice, Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
@@ -11,14 +11,16 @@ use std::time::Duration;
 
 use mimobox_confine::cgroup::{Group, GroupLimits, HostGroups, Tolerated, Visit};
 use mimobox_confine::channel::{self, HEADER};
-use mimobox_confine::launch::{Child, Program};
+use mimobox_confine::launch::{Child, HeldMounts, Program};
 use mimobox_confine::{Enforcement, Mechanism, Plan, Report, Status, map_ids};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
 use crate::attachments::{Attachment, hand_over_all, join};
 use crate::error::{CreateError, DestroyError};
 use crate::janitor::Janitor;
 use crate::standing::{Population, Standing};
+use crate::undertaker::{Remains, Undertaker};
 
 /// How long the agent may take over its plan. It takes a millisecond.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,20 +31,27 @@ pub(crate) struct Workshop {
     pub(crate) program: Program,
     pub(crate) standing: Standing,
     pub(crate) tolerated: Tolerated,
-    // In this order: what the groups leave behind when they are dropped the janitor removes.
+    // In this order: the undertaker removes what is in the groups, and what is left of these then is the janitor's.
+    pub(crate) undertaker: Undertaker,
     pub(crate) groups: HostGroups,
     pub(crate) janitor: Janitor,
 }
 
-/// A sandbox's processes and all that the host holds for them. Dropping it ends them and gives everything back, and blocks
-/// for as long as that takes.
+/// A sandbox's processes and all that the host holds for them. Dropping it ends them, blocks until they have ended, and leaves
+/// the rest to the undertaker.
 #[derive(Debug)]
 pub(crate) struct Enclosure {
-    agent: Child,
     group: Arc<Group>,
-    undone: bool,
-    _users: Population,
-    _workshop: Arc<Workshop>,
+    /// There until this is dropped.
+    whole: Option<Whole>,
+    workshop: Arc<Workshop>,
+}
+
+#[derive(Debug)]
+struct Whole {
+    agent: Child,
+    mounts: Option<HeldMounts>,
+    users: Population,
 }
 
 /// An enclosure whose agent has closed itself in and serves.
@@ -64,12 +73,16 @@ pub(crate) struct Order {
     pub(crate) attachments: Vec<Attachment>,
 }
 
-#[cfg(feature = "weaken")]
 impl Order {
-    /// With a plan that was tampered with, by a test.
-    pub(crate) fn weakened(mut self, change: fn(&mut Plan)) -> Self {
-        change(&mut self.plan);
-        self
+    /// Whether both make the same, neither with anything that is its own.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let all_is_said = self.attachments.is_empty() && other.attachments.is_empty();
+        all_is_said && self.limits == other.limits && self.plan == other.plan
+    }
+
+    /// The same once more, but for what is its own.
+    pub(crate) fn again(&self, name: String) -> Self {
+        Self { name, limits: self.limits, plan: self.plan.clone(), attachments: Vec::new() }
     }
 }
 
@@ -106,14 +119,17 @@ impl Workshop {
         // From here on the enclosure undoes all of it. The agent meanwhile starts, and waits for its plan.
         drop(theirs);
         let group = group.occupied()?;
-        let mut enclosure =
-            Enclosure { agent, group, undone: false, _users: users, _workshop: Arc::clone(self) };
-        let pid = enclosure.agent.pid();
+        let pid = agent.pid();
+        let mut enclosure = Enclosure {
+            group,
+            whole: Some(Whole { mounts: agent.hold_mounts(), agent, users }),
+            workshop: Arc::clone(self),
+        };
         map_ids(pid, &map).map_err(CreateError::MapUsers)?;
         let handed = hand_over_all(&order.attachments, &map, pid).map_err(CreateError::HandOver)?;
         send(&mut ours, &plan, &order.attachments)?;
         let report = receive(&mut ours)?;
-        enclosure.agent.runs();
+        enclosure.runs();
         if let Some(failure) = report.failure {
             return Err(CreateError::Step(failure));
         }
@@ -143,29 +159,48 @@ impl Enclosure {
         &self.group
     }
 
-    /// Ends all its processes, waits until they are gone, and gives back what the host held for them.
-    pub(crate) fn tear_down(mut self) -> Result<(), DestroyError> {
-        self.undo()
-    }
-
-    fn undo(&mut self) -> Result<(), DestroyError> {
-        self.undone = true;
+    /// Kills all its processes.
+    pub(crate) fn kill(&self) -> Result<(), DestroyError> {
+        let Some(whole) = &self.whole else { return Ok(()) };
         if self.group.must_thaw_to_kill() {
             self.group.thaw().map_err(DestroyError::Thaw)?;
         }
-        self.agent.kill().map_err(DestroyError::End)?;
-        // A pid 1 has ended only when all of its namespace has.
-        self.agent.wait().map_err(DestroyError::End)?;
-        self.group.remove().map_err(DestroyError::Groups)
+        whole.agent.kill().map_err(DestroyError::End)
+    }
+
+    /// A handle that becomes readable when all its processes have ended. A pid 1 has ended only when all of its namespace has.
+    pub(crate) fn handle(&self) -> Option<BorrowedFd<'_>> {
+        self.whole.as_ref().map(|whole| whole.agent.handle())
+    }
+
+    /// Whether its agent has ended, whoever killed it.
+    pub(crate) fn has_ended(&self) -> bool {
+        let Some(handle) = self.handle() else { return true };
+        let mut end = [PollFd::new(handle, PollFlags::POLLIN)];
+        poll(&mut end, PollTimeout::ZERO) != Ok(0)
+    }
+
+    fn runs(&mut self) {
+        if let Some(whole) = &mut self.whole {
+            whole.agent.runs();
+        }
+    }
+
+    fn end(&self) -> Result<(), DestroyError> {
+        self.kill()?;
+        let Some(whole) = &self.whole else { return Ok(()) };
+        whole.agent.wait_for_end().map_err(DestroyError::End)
     }
 }
 
 impl Drop for Enclosure {
     fn drop(&mut self) {
-        if !self.undone
-            && let Err(error) = self.undo()
-        {
-            tracing::error!(cause = &error as &dyn std::error::Error, "a sandbox was not cleared up");
+        if let Err(error) = self.end() {
+            tracing::error!(cause = &error as &dyn std::error::Error, "a sandbox was not ended");
+        }
+        if let Some(Whole { agent, mounts, users }) = self.whole.take() {
+            let group = Arc::clone(&self.group);
+            self.workshop.undertaker.take(Remains { agent, mounts, group, _users: users });
         }
     }
 }
@@ -174,7 +209,7 @@ impl Drop for Enclosure {
 struct EmptyGroup(Option<Group>);
 
 impl EmptyGroup {
-    fn unified(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+    fn unified(&self) -> Option<BorrowedFd<'_>> {
         self.0.as_ref().and_then(Group::unified)
     }
 

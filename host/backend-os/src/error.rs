@@ -150,6 +150,8 @@ pub(crate) enum DestroyError {
     Thaw(#[source] CgroupError),
     #[error("failed to end the sandbox's processes")]
     End(#[source] EndError),
+    #[error("failed to wait until the sandbox's processes have ended")]
+    Wait(#[source] io::Error),
     #[error("failed to remove the sandbox's cgroups")]
     Groups(#[source] CgroupError),
     #[error("failed to finish: the host is shutting down")]

@@ -11,6 +11,8 @@ use mimobox_sandbox::{
     TerminalSize, Usage,
 };
 use parking_lot::Mutex;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -46,19 +48,26 @@ impl OsInstance {
         self.files.restore(state).await
     }
 
-    /// Destroys it on a thread of its own, which nobody's impatience stops. Only the first call does anything.
+    /// Destroys it by a task of its own, which nobody's impatience stops. Only the first call does anything.
     fn begin_destruction(&self) {
         let Some(enclosure) = self.enclosure.lock().take() else { return };
+        let killed = enclosure.kill();
         // Whoever waits for an answer from the agent learns it now.
         self.client.close();
         let destroyed = self.destroyed.clone();
-        let tear_down = move || {
-            let end = enclosure.tear_down().map_err(|error: DestroyError| Error::failed(&error));
-            destroyed.send_replace(Some(end));
-        };
         match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(tear_down)),
-            Err(_) => tear_down(),
+            Ok(runtime) => drop(runtime.spawn(async move {
+                let end = match killed {
+                    Ok(()) => ended(&enclosure).await,
+                    failed => failed,
+                };
+                destroyed.send_replace(Some(end.map_err(|error| Error::failed(&error))));
+            })),
+            Err(_) => {
+                // Waits for its end.
+                drop(enclosure);
+                destroyed.send_replace(Some(Ok(())));
+            }
         }
     }
 
@@ -79,6 +88,17 @@ impl OsInstance {
             Err(_) => Err(Error::Gone),
         }
     }
+}
+
+/// Waits until nothing of a sandbox that was killed runs any more.
+async fn ended(enclosure: &Enclosure) -> Result<(), DestroyError> {
+    let Some(handle) = enclosure.handle() else { return Ok(()) };
+    #[allow(
+        deprecated,
+        reason = "its successor is unsafe; what `handle` borrows stays open, under the same number"
+    )]
+    let handle = AsyncFd::with_interest(handle, Interest::READABLE).map_err(DestroyError::Wait)?;
+    handle.readable().await.map(drop).map_err(DestroyError::Wait)
 }
 
 #[async_trait]

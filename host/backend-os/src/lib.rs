@@ -6,7 +6,11 @@
 //!        └─► Enclosure: cgroups ─► agent in new namespaces ─► user map ─► limits ─► plan sent ─► report back
 //!                │                                                                            │
 //!            OsInstance ◄── agent-client over the same socket ◄───────────────────────────────┘
+//!                │
+//!                └ destroyed: killed, and nothing of it runs ─► undertaker clears up, off everybody's path
 //! ```
+//!
+//! What was ordered twice is likely to be ordered again: of such the `reserve` keeps some ready made.
 //!
 //! The host makes only what a process cannot make for itself: the namespaces, the user map, the cgroups. All else the agent
 //! does to itself by the plan, so that nothing of a sandbox's file system is ever resolved on the host. An `Enclosure` undoes
@@ -21,8 +25,10 @@ mod host_root;
 mod instance;
 mod janitor;
 mod plan;
+mod reserve;
 mod standing;
 mod supplies;
+mod undertaker;
 mod users;
 
 pub use backend::OsBackend;

@@ -16,6 +16,12 @@ use crate::host_root::HostRoot;
 use crate::janitor::Janitor;
 use crate::plan::{self, HOST_IMAGE, Site, Uncontrolled};
 use crate::standing::Standing;
+use crate::undertaker::Undertaker;
+
+/// Whether a grant asks for something of the host's to be attached.
+pub(crate) fn names_attachments(grant: &SandboxGrant) -> bool {
+    !grant.mounts.is_empty() || grant.image != HOST_IMAGE
+}
 
 /// All of it. Shared by the backend and the threads that make its sandboxes.
 #[derive(Debug)]
@@ -27,18 +33,21 @@ pub(crate) struct Supplies {
     volume_filters: OnceLock<Vec<Filter>>,
     images: Option<Arc<dyn ImageRoots>>,
     volumes: BTreeMap<String, Volume>,
+    #[cfg(feature = "weaken")]
+    weaken: OnceLock<fn(&mut mimobox_confine::Plan)>,
 }
 
 impl Supplies {
     /// Loads the agent, compiles the filters, looks at the machine, and makes this host's cgroups.
     pub(crate) fn gather(config: BackendConfig) -> Result<Self, NewBackendError> {
-        let BackendConfig { agent, images, volumes, tolerated, user_base } = config;
+        let BackendConfig { agent, images, volumes, tolerated, user_base, reserve: _ } = config;
         let standing = Standing::find(user_base)?;
         let workshop = Workshop {
             program: Program::load(&agent)?,
             tolerated,
             groups: HostGroups::create(&Hierarchies::discover()?, standing.territory())?,
             standing,
+            undertaker: Undertaker::default(),
             janitor: Janitor::default(),
         };
         Ok(Self {
@@ -48,6 +57,8 @@ impl Supplies {
             volume_filters: OnceLock::new(),
             images,
             volumes,
+            #[cfg(feature = "weaken")]
+            weaken: OnceLock::new(),
         })
     }
 
@@ -56,7 +67,12 @@ impl Supplies {
         self.workshop.make(order)
     }
 
-    /// What a grant asks for, ready to be made.
+    /// Where it is made.
+    pub(crate) fn workshop(&self) -> &Arc<Workshop> {
+        &self.workshop
+    }
+
+    /// What a grant asks for, ready to be made. Blocks, where it [names](names_attachments) something to attach.
     pub(crate) fn order(&self, name: String, grant: &SandboxGrant) -> Result<Order, CreateError> {
         let Workshop { standing, groups, .. } = self.workshop.as_ref();
         let volumes = grant.mounts.iter().map(|mount| {
@@ -84,12 +100,28 @@ impl Supplies {
             uncontrolled,
         };
         let plan = plan::write(grant, site)?;
+        #[cfg(feature = "weaken")]
+        let plan = self.weakened(plan);
         let limits = GroupLimits {
             memory: grant.limits.memory,
             processes: grant.limits.processes,
             cpu: grant.limits.cpu,
         };
         Ok(Order { name, limits, plan, attachments })
+    }
+
+    /// Has `change` at every plan from now on. Only the first counts.
+    #[cfg(feature = "weaken")]
+    pub(crate) fn weaken(&self, change: fn(&mut mimobox_confine::Plan)) {
+        let _ = self.weaken.set(change);
+    }
+
+    #[cfg(feature = "weaken")]
+    fn weakened(&self, mut plan: mimobox_confine::Plan) -> mimobox_confine::Plan {
+        if let Some(change) = self.weaken.get() {
+            change(&mut plan);
+        }
+        plan
     }
 
     fn filters(&self, grant: &SandboxGrant) -> Result<Vec<Filter>, CreateError> {

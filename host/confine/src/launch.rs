@@ -1,6 +1,7 @@
 //! Starting the agent: in namespaces of its own, or, as the janitor, in none.
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -81,7 +82,7 @@ impl Program {
             Err(Errno::EINVAL) => memfd_create(c"mimobox-agent", flags),
             answer => answer,
         };
-        let mut file = std::fs::File::from(file.map_err(ProgramError::Create)?);
+        let mut file = File::from(file.map_err(ProgramError::Create)?);
         file.write_all(bytes).map_err(ProgramError::Write)?;
         let seals =
             SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE;
@@ -114,6 +115,19 @@ impl Program {
     /// Each variant of [`LaunchError`] is a step.
     pub fn start_free(&self, arguments: &[&str], connection: BorrowedFd<'_>) -> Result<Child, LaunchError> {
         self.start(arguments, connection, 0, 0, None)
+    }
+
+    /// The same, born in `cgroup`, a directory of cgroup v2.
+    ///
+    /// # Errors
+    /// Each variant of [`LaunchError`] is a step.
+    pub fn start_free_in(
+        &self,
+        arguments: &[&str],
+        connection: BorrowedFd<'_>,
+        cgroup: Option<BorrowedFd<'_>>,
+    ) -> Result<Child, LaunchError> {
+        self.start(arguments, connection, 0, 0, cgroup)
     }
 
     fn start(
@@ -170,6 +184,20 @@ impl Child {
         self.0.kill().map_err(EndError::Kill)
     }
 
+    /// Holds its mounts, so that its end has none to take apart: that waits for every processor of the machine. Whoever drops
+    /// what this gives does it then. None where the kernel does not let us, and then the end takes that much longer.
+    pub fn hold_mounts(&self) -> Option<HeldMounts> {
+        File::open(format!("/proc/{}/ns/mnt", self.pid())).ok().map(HeldMounts)
+    }
+
+    /// Blocks until it has ended, and leaves it to be reaped: for a pid 1, until nothing of its namespace runs any more.
+    ///
+    /// # Errors
+    /// `Wait`.
+    pub fn wait_for_end(&self) -> Result<(), EndError> {
+        self.0.wait_for_end().map_err(EndError::Wait)
+    }
+
     /// Blocks until it has ended, and reaps it.
     ///
     /// # Errors
@@ -178,6 +206,10 @@ impl Child {
         self.0.wait().map_err(EndError::Wait)
     }
 }
+
+/// The mounts of a process, there until this is dropped even if the process is not. Dropping it blocks for a moment.
+#[derive(Debug)]
+pub struct HeldMounts(#[allow(dead_code, reason = "that it is open is what it is for")] File);
 
 /// Whether the kernel lets this user make all the namespaces of a sandbox, by making them.
 ///

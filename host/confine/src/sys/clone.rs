@@ -81,22 +81,30 @@ impl Started {
         }
     }
 
+    /// Waits until it has ended.
+    pub(crate) fn wait_for_end(&self) -> Result<(), Errno> {
+        if self.reaped { Ok(()) } else { self.await_end(WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) }
+    }
+
     /// Waits until it has ended, and reaps it.
     pub(crate) fn wait(&mut self) -> Result<(), Errno> {
-        if self.reaped {
-            return Ok(());
-        }
-        loop {
-            match waitid(Id::PIDFd(self.handle.as_fd()), WaitPidFlag::WEXITED) {
-                Err(Errno::EINTR) => {}
-                // Somebody else reaped it: the embedding program may wait for any child.
-                Ok(_) | Err(Errno::ECHILD) => break,
-                Err(error) => return Err(error),
-            }
+        if !self.reaped {
+            self.await_end(WaitPidFlag::WEXITED)?;
         }
         self.reaped = true;
         self.borrowed = None;
         Ok(())
+    }
+
+    fn await_end(&self, how: WaitPidFlag) -> Result<(), Errno> {
+        loop {
+            match waitid(Id::PIDFd(self.handle.as_fd()), how) {
+                Err(Errno::EINTR) => {}
+                // Somebody else reaped it: the embedding program may wait for any child.
+                Ok(_) | Err(Errno::ECHILD) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 
