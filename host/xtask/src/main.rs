@@ -16,6 +16,7 @@ mod base_image;
 mod build;
 mod cache;
 mod guests;
+mod judge_image;
 mod kernel;
 mod machine;
 mod microvm;
@@ -57,6 +58,8 @@ enum Task {
     Kernel,
     /// Build the root that microVMs start from: busybox and the agent.
     BaseImage,
+    /// Unpack a root with all that the judge's submissions want, to be imported as an image.
+    JudgeImage,
 }
 
 fn main() -> ExitCode {
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Task::BaseImage => tasks::base_image().map(|()| ExitCode::SUCCESS),
+        Task::JudgeImage => tasks::judge_image().map(|()| ExitCode::SUCCESS),
         Task::Kernel => tasks::kernel().map(|()| ExitCode::SUCCESS),
     };
     match result {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::microvm::Supplies;
 use crate::stages::Stages;
-use crate::{base_image, build, guests, kernel, machine, process, workspace};
+use crate::{base_image, build, guests, judge_image, kernel, machine, process, workspace};
 
 /// Prepares the machine, builds everything and runs the judge over `submissions`.
 pub(crate) fn demo(arguments: &[String]) -> Result<ExitCode> {
@@ -91,6 +91,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
 /// The guest's kernel alone.
 pub(crate) fn kernel() -> Result<()> {
     let mut stages = Stages::default();
+    stages.run("machine", machine::prepare)?;
     stages.run("kernel", || kernel::build(&workspace::root()?)).map(drop)
 }
 
@@ -98,8 +99,17 @@ pub(crate) fn kernel() -> Result<()> {
 pub(crate) fn base_image() -> Result<()> {
     let root = workspace::root()?;
     let mut stages = Stages::default();
+    stages.run("machine", machine::prepare)?;
     let agent = stages.run("agent", || build::agent(&root))?;
     stages.run("base image", || base_image::build(&root, &agent)).map(drop)
+}
+
+/// The folder that the judge's image is imported from.
+pub(crate) fn judge_image() -> Result<()> {
+    let mut stages = Stages::default();
+    let folder = stages.run("judge's image", judge_image::build)?;
+    println!("mimobox-host image import judge {}", folder.display());
+    Ok(())
 }
 
 fn format(root: &std::path::Path) -> Result<()> {
