@@ -6,6 +6,9 @@ use vm_memory::{GuestAddress, GuestMemoryMmap};
 use super::chain::{Chain, ChainError};
 use super::model::Progress;
 
+/// Chains that are answered in one turn: a request may be long, and whoever pauses the machine waits for the end of a turn.
+const TURN: u16 = 16;
+
 /// A queue cannot be used any further: the device needs a reset.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RingError {
@@ -48,14 +51,14 @@ impl<'q, 'm> Ring<'q, 'm> {
         Ok(Some(Chain::gather(self.memory, table, self.queue.size(), head)?))
     }
 
-    /// Answers what is available, at most a queue full, and asks for a kick with the next. `answer` says how many bytes it
+    /// Answers what is available, at most a turn's worth, and asks for a kick with the next. `answer` says how many bytes it
     /// wrote.
     pub(crate) fn serve(
         &mut self,
         mut answer: impl FnMut(Chain<'m>) -> Result<usize, RingError>,
     ) -> Result<Progress, RingError> {
         self.ask_for_silence()?;
-        for _ in 0..self.size() {
+        for _ in 0..TURN {
             let Some(chain) = self.take()? else { break };
             let head = chain.head;
             let written = answer(chain)?;

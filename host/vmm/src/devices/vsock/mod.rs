@@ -48,8 +48,9 @@ pub(crate) const GUEST: u64 = 3;
 /// Ports where the guest listens.
 pub(crate) const CONTROL_PORT: u32 = 1024;
 pub(crate) const STREAM_PORT: u32 = 1025;
-/// To the guest, from the guest, events: section 5.10.2. The guest fills the first with buffers of a page.
-const QUEUES: [u16; 3] = [128, 128, 8];
+/// To the guest, from the guest, events: section 5.10.2. The guest fills the first with buffers
+/// of a page when it starts, which should be few, and enough for the 256 KiB that Linux has room for on a connection.
+const QUEUES: [u16; 3] = [64, 64, 8];
 /// `VIRTIO_VSOCK_EVENT_TRANSPORT_RESET`: section 5.10.6.7.
 const TRANSPORT_RESET: u32 = 0;
 /// Answers that wait for a guest without room for them. The rest is lost.
