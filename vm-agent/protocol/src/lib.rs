@@ -38,8 +38,8 @@ pub use files::{
 pub use frame::{DecodeError, Decoder, EncodeError, MAX_FRAME, encode};
 pub use hello::{Hello, HelloError, VERSION};
 pub use machine::{
-    ENTROPY, MAX_VOLUMES, MachineRoot, MachineUsage, MachineVolume, SetUp, SetUpAnswer, SetUpFailure,
-    UsageFailure,
+    ENTROPY, MACHINE_READY, MAX_VOLUMES, MachineRoot, MachineUsage, MachineVolume, SetUp, SetUpAnswer,
+    SetUpFailure, UsageFailure,
 };
 pub use message::{
     Command, ExitStatus, Limit, MAX_DESCRIPTORS, Request, Resource, Response, Signal, SignalFailure,

@@ -8,6 +8,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What a machine says on its console, as a line of its own, once its host may connect: the moment to keep as a template.
+pub const MACHINE_READY: &str = "mimobox-agent: ready";
+
 /// Bytes of entropy that a machine is given: as many as the kernel's generator has of state.
 pub const ENTROPY: usize = 32;
 

@@ -2,6 +2,8 @@
 //!
 //! All of it is done before the host connects, so that a template has it done. Nothing here depends on what the host will say.
 
+#![allow(unsafe_code, reason = "sched_setscheduler(2), which no wrapper offers")]
+
 use std::os::fd::OwnedFd;
 
 use mimobox_confine::{Plan, Step, apply};
@@ -42,6 +44,8 @@ pub(crate) enum InitError {
     Loopback(mimobox_confine::Failure),
     #[error("failed to be allowed enough descriptors")]
     Descriptors(#[source] Errno),
+    #[error("failed to be scheduled behind others")]
+    Scheduling(#[source] Errno),
 }
 
 /// Detached copies of what every root gets.
@@ -67,6 +71,15 @@ pub(super) fn prepare() -> Result<Fittings, InitError> {
 /// Lets this process, which becomes the relay, have as many descriptors as it may need.
 pub(super) fn allow_descriptors() -> Result<(), InitError> {
     setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS).map_err(InitError::Descriptors)
+}
+
+/// Lets others work on when this process, which becomes the relay, has something to do: a command that writes fills its pipe,
+/// and the relay moves it all at once, where it would otherwise be woken for each piece. sched(7), `SCHED_BATCH`.
+pub(super) fn yield_to_others() -> Result<(), InitError> {
+    let none = libc::sched_param { sched_priority: 0 };
+    // SAFETY: reads one structure.
+    let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const none) };
+    Errno::result(set).map(drop).map_err(InitError::Scheduling)
 }
 
 /// Lets each of the machine's users have as many processes as the machine has.

@@ -30,6 +30,7 @@ use std::os::unix::net::UnixStream;
 
 use begin::Begin;
 use init::InitError;
+use mimobox_protocol::MACHINE_READY;
 use nix::errno::Errno;
 use serve::MachineError;
 
@@ -60,7 +61,9 @@ fn live() -> Result<(), VmError> {
     let fittings = init::prepare()?;
     let agent = serve::start_agent(begin)?;
     init::allow_descriptors()?;
+    init::yield_to_others()?;
     let doors = listen::open().map_err(VmError::Doors)?;
+    say(MACHINE_READY);
     serve::serve_host(doors, agent, |set_up, agent| {
         set_up::carry_out(set_up, fittings, agent).map_err(|error| {
             tell(&error);
@@ -86,6 +89,10 @@ fn tell(error: &dyn Error) {
         let _ = write!(text, ": {cause}");
         source = cause.source();
     }
-    // Where nobody listens there is nobody to tell.
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes());
+    say(&text);
+}
+
+/// Says a line on the console. Where nobody listens there is nobody to tell.
+fn say(line: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
 }
