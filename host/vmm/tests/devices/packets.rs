@@ -166,6 +166,31 @@ fn bytes_after_the_last_are_a_violation() {
 }
 
 #[test]
+fn a_packet_after_the_last_does_not_take_back_what_came_before() {
+    let mut peer = Peer::new();
+    peer.open_control(b"hello");
+    let (mut read, write) = std::io::pipe().unwrap();
+    let (stream, _) = peer.open_stream(0, write.as_fd());
+    drop(write);
+    for _ in 0..2 {
+        peer.send(&stream.answer(DATA).with_payload(&[4; 60_000]));
+    }
+    peer.send(&stream.answer(SHUTDOWN).with_flags(NO_SEND | NO_RECEIVE));
+    for operation in [CREDIT_UPDATE, DATA, REQUEST, RESPONSE, SHUTDOWN, RESET] {
+        peer.send(&stream.answer(operation).with_payload(b""));
+    }
+    let mut all: Vec<u8> = Vec::new();
+    while all.len() < 120_000 {
+        let mut some = [0; 4096];
+        let length = read.read(&mut some).unwrap();
+        all.extend(&some[..length]);
+        peer.guest.serve();
+    }
+    assert!(all == [4; 120_000]);
+    assert_eq!(read.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
 fn a_flood_is_taken_and_answers_are_few() {
     let mut peer = Peer::without_buffers(Guest::new(Vec::new()));
     for _ in 0..10_000 {

@@ -152,6 +152,8 @@ impl Connection {
             return Err(Violation);
         }
         match (operation, self.phase) {
+            // It crosses the reset, or comes from a guest that does not care. What came before it is still to be written.
+            (_, Phase::Over) => return Ok(()),
             (Operation::Response, Phase::Waiting) => self.phase = Phase::Open,
             (
                 Operation::Data | Operation::CreditUpdate | Operation::CreditRequest | Operation::Shutdown,
@@ -312,8 +314,10 @@ impl Connection {
     pub(crate) fn next_packet(&mut self, payload: &Buffers<'_>) -> Option<Header> {
         let packet = match self.phase {
             Phase::Quiet | Phase::Waiting => return None,
-            Phase::Over if !std::mem::take(&mut self.reset_wanted) => return None,
-            Phase::Over => Header::default().with(Operation::Reset),
+            Phase::Over => {
+                let wanted = std::mem::take(&mut self.reset_wanted);
+                wanted.then(|| Header::default().with(Operation::Reset))?
+            }
             Phase::Asking => {
                 self.phase = Phase::Waiting;
                 Header::default().with(Operation::Request)
