@@ -36,3 +36,31 @@ pub fn component(name: &str) -> PathBuf {
     let folder = folder.unwrap_or_else(|| release().parent().map(Path::to_owned).unwrap().join("components"));
     existing(folder.join(format!("{name}.wasm")), "cargo xtask guests")
 }
+
+/// The VMM's program.
+pub fn vmm() -> PathBuf {
+    named_or("MIMOBOX_VMM", || program_path("mimobox-vmm"), "cargo build --release")
+}
+
+/// The kernel of microVMs.
+pub fn kernel() -> PathBuf {
+    named_or("MIMOBOX_KERNEL", || guest_folder().join("vmlinux"), "cargo xtask kernel")
+}
+
+/// The base image of microVMs.
+pub fn base_image() -> PathBuf {
+    named_or("MIMOBOX_BASE_IMAGE", || guest_folder().join("base.erofs"), "cargo xtask base-image")
+}
+
+/// What microVMs of tests start from, kept from one run to the next: booting takes half a minute on some machines.
+pub fn templates() -> PathBuf {
+    guest_folder().join("templates")
+}
+
+fn guest_folder() -> PathBuf {
+    release().parent().map(Path::to_owned).unwrap().join("guest")
+}
+
+fn named_or(variable: &str, built: impl FnOnce() -> PathBuf, how: &str) -> PathBuf {
+    existing(std::env::var_os(variable).map_or_else(built, PathBuf::from), how)
+}

@@ -7,12 +7,14 @@
 )]
 
 mod built;
+mod kvm_host;
 mod leftovers;
 mod os_host;
 mod requirement;
 mod snapshots;
 
-pub use built::{agent, component, program};
+pub use built::{agent, base_image, component, kernel, program, templates, vmm};
+pub use kvm_host::KvmHost;
 pub use leftovers::Leftovers;
 pub use os_host::OsHost;
 pub use requirement::{Requirement, can_sandbox, met};

@@ -1,5 +1,6 @@
 //! What a test needs of the machine. A missing need is a reported skip for a developer, and a failure in CI.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
@@ -10,6 +11,8 @@ pub enum Requirement {
     Root,
     /// The agent, named in `$MIMOBOX_AGENT`, for programs that embed the library.
     Agent,
+    /// `/dev/kvm`, for sandboxes of isolation `micro-vm`.
+    Kvm,
 }
 
 impl Requirement {
@@ -20,6 +23,7 @@ impl Requirement {
                 let id = Command::new("id").arg("-u").output().unwrap();
                 id.stdout.trim_ascii() == b"0"
             }
+            Self::Kvm => File::options().read(true).write(true).open("/dev/kvm").is_ok(),
             Self::Agent => std::env::var_os("MIMOBOX_AGENT").is_some_and(|agent| Path::new(&agent).is_file()),
         }
     }
