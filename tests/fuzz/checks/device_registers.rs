@@ -40,7 +40,7 @@ fn act(guest: &Guest, script: &mut Script<'_>) -> Option<()> {
     match script.byte()? % 8 {
         0 => _ = guest.read(script.byte()?.into(), u64::from(script.short()?) & !3),
         1..4 => {
-            let (device, register) = (script.byte()? % 4, script.short()? % 0x110 & !3);
+            let (device, register) = (script.byte()? % 4, (script.short()? % 0x110) & !3);
             guest.write(device.into(), register.into(), script.word()?);
         }
         4 => {
