@@ -3,15 +3,14 @@
 //! Both boot the same kernel from the same disk with the same words on its command line, and count as up when the first
 //! program has said its word on the console. Both are killed then.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use mimobox_vmm_protocol::{Probe, ProbeFailure, Template};
+use mimobox_confine::launch::Program;
+use mimobox_vmm_protocol::Template;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 mod ours;
@@ -27,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What a microVM starts from; `cargo xtask bench` says where it is.
 #[derive(Debug)]
 pub(crate) struct Supplies {
-    vmm: PathBuf,
+    vmm: Program,
     kernel: PathBuf,
     base_image: PathBuf,
     template: Template,
@@ -40,7 +39,8 @@ impl Supplies {
         let (vmm, kernel, base_image) =
             (named("MIMOBOX_VMM"), named("MIMOBOX_KERNEL"), named("MIMOBOX_BASE_IMAGE"));
         let (Some(vmm), Some(kernel), Some(base_image)) = (vmm, kernel, base_image) else { return Ok(None) };
-        let template = probe(&vmm)?;
+        let vmm = Program::load(&std::fs::read(vmm).context("failed to read the VMM")?)?;
+        let template = ours::probe(&vmm)?;
         Ok(Some(Self { vmm, kernel, base_image, template }))
     }
 
@@ -63,18 +63,6 @@ impl Supplies {
 /// What the kernel is told besides what the machine adds by itself. The word after the program is its argument.
 fn command_line() -> String {
     format!("quiet root=/dev/vda rootfstype=erofs ro init=/bin/echo {WORD}")
-}
-
-/// Asks the VMM how guests run here. Its `/dev/kvm` is descriptor 3.
-fn probe(vmm: &PathBuf) -> Result<Template> {
-    let output = Command::new("sh")
-        .args(["-c", "exec \"$0\" probe 3<>/dev/kvm"].map(OsString::from))
-        .arg(vmm)
-        .output()
-        .context("failed to start the probe of microVMs")?;
-    let answer: Result<Probe, ProbeFailure> =
-        mimobox_vmm_protocol::decode(&output.stdout).context("the probe of microVMs gave no answer")?;
-    Ok(answer?.template)
 }
 
 /// Reads a console until the word is said.
