@@ -158,3 +158,31 @@ fn busybox() -> Result<PathBuf> {
     }
     Ok(kept.join(program))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
+
+    use super::*;
+
+    fn parts(names: &[&str]) -> Parts {
+        Parts {
+            busybox: vec![7; 10_000],
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            agent: vec![8; 10_000],
+            files: workspace::root().unwrap().join("vm-agent/base-image"),
+        }
+    }
+
+    #[test]
+    fn the_same_parts_give_the_same_image_however_they_are_listed() {
+        let image = parts(&["bin/sh", "usr/bin/seq", "sbin/init", "bin/busybox"]).image().unwrap();
+        assert!(image == parts(&["usr/bin/seq", "bin/busybox", "bin/sh"]).image().unwrap());
+        assert!(image != parts(&["bin/sh"]).image().unwrap());
+    }
+
+    #[test]
+    fn a_script_of_ours_goes_before_a_program_of_busybox() {
+        assert!(parts(&["usr/bin/nohup"]).image().unwrap() == parts(&[]).image().unwrap());
+    }
+}

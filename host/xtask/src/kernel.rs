@@ -6,8 +6,7 @@
 //!   apt download ─► patch ─► configure ─► compile ─► <cache>/kernel/<digest>/vmlinux ─► <target>/guest/vmlinux
 //! ```
 //!
-//! What goes into it lies in `vm-agent/kernel`. The same inputs give the same bytes: the build names no user, machine, time
-//! or folder. Callers: `cargo xtask kernel`, and every task that makes microVMs.
+//! What goes into it lies in `vm-agent/kernel`. The build names no user, machine, time or folder. Callers: `cargo xtask kernel`, and every task that makes microVMs.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
