@@ -112,7 +112,7 @@ pub enum StateFailure {
     #[error("it was saved with other memory, processors or disks")]
     Shape,
     /// This kernel's KVM, or this processor, does not take a part of it.
-    #[error("this machine does not take the saved {}", .0.name())]
+    #[error("this machine does not let us {} as saved", .0.name())]
     Refused(KvmStep),
     /// The machine to save was itself restored: its memory is not in its file.
     #[error("the memory of a restored machine cannot be saved")]
@@ -155,22 +155,22 @@ impl KvmStep {
             Self::Version => "use this KVM",
             Self::CreateVm => "create a virtual machine",
             Self::TssAddress => "place the task state segment",
-            Self::InterruptController => "set up the interrupt controllers",
+            Self::InterruptController => "access the interrupt controllers",
             Self::Memory => "give memory to the virtual machine",
             Self::CreateVcpu => "create a virtual processor",
             Self::Cpuid => "set CPUID",
-            Self::Registers => "set registers",
-            Self::SpecialRegisters => "set special registers",
-            Self::FloatingPoint => "set floating point registers",
-            Self::ExtendedState => "set extended state",
-            Self::ExtendedControl => "set extended control registers",
-            Self::ModelRegisters => "set model-specific registers",
-            Self::LocalInterrupts => "set the local interrupt controller",
-            Self::MultiprocessorState => "set the multiprocessor state",
-            Self::Events => "set pending events",
-            Self::DebugRegisters => "set debug registers",
+            Self::Registers => "access registers",
+            Self::SpecialRegisters => "access special registers",
+            Self::FloatingPoint => "access floating point registers",
+            Self::ExtendedState => "access extended state",
+            Self::ExtendedControl => "access extended control registers",
+            Self::ModelRegisters => "access model-specific registers",
+            Self::LocalInterrupts => "access the local interrupt controller",
+            Self::MultiprocessorState => "access the multiprocessor state",
+            Self::Events => "access pending events",
+            Self::DebugRegisters => "access debug registers",
             Self::TscFrequency => "set the frequency of the time stamp counter",
-            Self::Clock => "set the clock",
+            Self::Clock => "access the clock",
             Self::InterruptLine => "wire an interrupt",
             Self::WriteEvent => "wire a write",
             Self::Run => "run a virtual processor",

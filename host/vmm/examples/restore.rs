@@ -21,6 +21,8 @@ mod vmm;
 
 use vmm::{Parts, Vmm};
 
+/// How long it may go on then.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How often it is restored.
 const TIMES: usize = 10;
 
@@ -59,12 +61,13 @@ fn main() {
     for _ in 0..TIMES {
         let (start, memory) = (state.try_clone().unwrap(), first.memory.try_clone().unwrap());
         let mut restored = started(&program, &again, Parts { start, memory, disks: disks() });
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(PAUSE);
         println!(
             "  beyond guest memory: {} KiB, {:?}",
             beyond_guest_memory(restored.pid()),
             restored.usage()
         );
+        println!("  it says: {:?}", restored.said());
         restored.stop();
     }
 }
@@ -78,10 +81,12 @@ fn started(program: &mimobox_confine::launch::Program, config: &Config, parts: P
     let jailed = begin.elapsed();
     assert_eq!(vmm.event(), Event::Configured);
     let configured = begin.elapsed();
+    let spent = Duration::from_nanos(vmm.usage().total_nanoseconds);
     vmm.run();
     let running = begin.elapsed();
     println!(
-        "{:?}: process {process:?}, jailed {jailed:?}, configured {configured:?}, running {running:?}",
+        "{:?}: process {process:?}, jailed {jailed:?}, configured {configured:?} ({spent:?} of processor time), \
+         running {running:?}",
         config.start
     );
     vmm

@@ -1,8 +1,10 @@
 //! Linux itself.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
-use mimobox_vmm_protocol::{Config, End, Event, Failure, KernelFailure, Probe};
+use mimobox_vmm_protocol::{Config, Disk, End, Event, Failure, KernelFailure, Probe, Start};
 
 use crate::need;
 use crate::tiny;
@@ -27,6 +29,34 @@ fn its_first_lines_are_in_the_log_and_a_panic_is_told_as_a_reset() {
     assert_eq!(vmm.event(), Event::Ended(End::Reset));
     assert!(vmm.said().contains("Kernel panic - not syncing: VFS"), "{}", vmm.said());
     vmm.ends();
+}
+
+/// Counts, and waits a little after each number.
+const COUNT: &str = "quiet root=/dev/vda rootfstype=erofs ro init=/bin/busybox -- \
+     sh -c \"i=0; while true; do i=$((i+1)); echo tick $i.; sleep 0.1; done\"";
+
+#[test]
+fn a_saved_one_goes_on_elsewhere_with_its_disk_and_its_timers() {
+    let Some(probe) = need::kvm() else { return };
+    let (Some(kernel), Some(image)) = (need::linux(), need::base_image()) else { return };
+    let open = |path: &Path| OwnedFd::from(File::open(path).unwrap());
+    let memory = 64 << 20;
+    let disks = vec![Disk { capacity: 1 << 30 }];
+    let config = Config { memory, disks, command_line: COUNT.to_owned(), ..tiny::config(&probe) };
+    let parts = Parts { start: open(&kernel), memory: new_memory(memory), disks: vec![open(&image)] };
+    let mut first = Vmm::configured(&config, parts);
+    first.run();
+    first.log_until("tick 2.");
+    first.pause();
+    let (state, memory) = (first.save(), first.memory.try_clone().unwrap());
+    let config = Config { start: Start::Restore, ..config };
+    let parts = Parts { start: state, memory, disks: vec![open(&image)] };
+    let mut second = Vmm::configured(&config, parts);
+    second.run();
+    // Each number takes a new process, read from the disk, and a timer.
+    let said = second.log_until("tick 4.");
+    assert!(!said.contains("tick 1."), "{said}");
+    second.stop();
 }
 
 #[test]

@@ -14,14 +14,20 @@ pub(crate) fn kvm() -> Option<Probe> {
 
 /// A Linux kernel for guests: what `MIMOBOX_KERNEL` names, or what `cargo xtask kernel` has built.
 pub(crate) fn linux() -> Option<PathBuf> {
-    let built = || {
-        let folders = std::env::current_exe().unwrap();
-        folders.ancestors().skip(3).map(|target| target.join("guest/vmlinux")).find(|kernel| kernel.exists())
-    };
-    match std::env::var_os("MIMOBOX_KERNEL").map(PathBuf::from).or_else(built) {
-        Some(kernel) => Some(kernel),
-        None => skipped("there is no guest kernel: `cargo xtask kernel` builds one"),
-    }
+    let kernel = named_or_built("MIMOBOX_KERNEL", "vmlinux");
+    kernel.or_else(|| skipped("there is no guest kernel: `cargo xtask kernel` builds one"))
+}
+
+/// A root file system with a shell: what `MIMOBOX_BASE_IMAGE` names, or what `cargo xtask base-image` has built.
+pub(crate) fn base_image() -> Option<PathBuf> {
+    let image = named_or_built("MIMOBOX_BASE_IMAGE", "base.erofs");
+    image.or_else(|| skipped("there is no base image: `cargo xtask base-image` builds one"))
+}
+
+fn named_or_built(variable: &str, name: &str) -> Option<PathBuf> {
+    let program = std::env::current_exe().unwrap();
+    let mut folders = program.ancestors().skip(3).map(|target| target.join("guest").join(name));
+    std::env::var_os(variable).map(PathBuf::from).or_else(|| folders.find(|file| file.exists()))
 }
 
 /// Being root.
