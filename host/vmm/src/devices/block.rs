@@ -12,7 +12,7 @@ use super::ring::{Ring, RingError};
 use crate::sys::guest_io;
 
 /// Device ID: section 5.2.1.
-pub(crate) const KIND: u32 = 2;
+const KIND: u32 = 2;
 /// Features: section 5.2.3.
 const SEGMENTS_MAX: u64 = 1 << 2;
 const READ_ONLY: u64 = 1 << 5;

@@ -4,7 +4,7 @@ use super::model::{Model, Progress};
 use super::ring::{Ring, RingError};
 
 /// Device ID: section 5.4.1.
-pub(crate) const KIND: u32 = 4;
+const KIND: u32 = 4;
 /// Chains at a time. A guest asks for the next bytes when it has got some.
 const QUEUES: [u16; 1] = [8];
 /// Bytes for one chain; a driver takes fewer than it asked for: section 5.4.6.1. Linux asks for 64.

@@ -1,5 +1,6 @@
 //! Connections, as they should be.
 
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -114,6 +115,16 @@ fn a_stream_to_the_guest_ends_with_its_pipe() {
     // It is forgotten.
     peer.send(&stream.answer(CREDIT_UPDATE));
     assert_eq!(peer.receive_one().operation, RESET);
+}
+
+#[test]
+fn an_ordinary_file_is_a_stream_too() {
+    let mut peer = Peer::new();
+    peer.open_control(b"hello");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let (_, mut packets) = peer.open_stream(0, File::open(path).unwrap().as_fd());
+    assert_eq!(packets.pop().unwrap().operation, RESET);
+    assert_eq!(bytes(&packets), std::fs::read(path).unwrap());
 }
 
 #[test]

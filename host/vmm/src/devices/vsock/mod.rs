@@ -32,7 +32,6 @@ use rustix::event::epoll::{self, EventFlags};
 
 use agent::{Agent, MAX_DESCRIPTORS, Taken};
 use connection::Phase;
-use end::End;
 use packet::{HEADER, Header, Operation, STREAM};
 use table::Table;
 
@@ -41,13 +40,13 @@ use super::model::{Model, Progress};
 use super::ring::{Ring, RingError};
 
 /// Device ID: section 5.10.1.
-pub(crate) const KIND: u32 = 19;
+const KIND: u32 = 19;
 /// Addresses of host and guest: section 5.10.4.
 const HOST: u64 = 2;
-pub(crate) const GUEST: u64 = 3;
+const GUEST: u64 = 3;
 /// Ports where the guest listens.
-pub(crate) const CONTROL_PORT: u32 = 1024;
-pub(crate) const STREAM_PORT: u32 = 1025;
+const CONTROL_PORT: u32 = 1024;
+const STREAM_PORT: u32 = 1025;
 /// To the guest, from the guest, events: section 5.10.2. The guest fills the first with buffers
 /// of a page when it starts, which should be few, and enough for the 256 KiB that Linux has room for on a connection.
 const QUEUES: [u16; 3] = [64, 64, 8];
@@ -123,42 +122,40 @@ impl Vsock {
 
     /// Takes bytes and descriptors of the client's, if there is room for what may come.
     fn take_from_agent(&mut self) {
-        let port = self.table.control_port();
-        if self.wants_agent() {
-            let Some(control) = self.table.control() else { return };
-            let Some(End::Control(agent)) = control.end_mut() else { return };
-            let descriptors = match agent.take() {
-                Taken::Some(descriptors) => descriptors,
-                Taken::Nothing => {
-                    self.agent_readable = false;
-                    Vec::new()
-                }
-                Taken::End => {
-                    self.agent_readable = false;
-                    control.may_read();
-                    Vec::new()
-                }
-            };
-            for descriptor in descriptors {
-                self.table.open(descriptor);
-            }
+        if !self.wants_agent() {
+            return;
         }
-        let retry_at = self.retry_at;
-        let Some(control) = self.table.control() else { return };
-        let held = matches!(control.end(), Some(End::Control(agent)) if agent.is_full());
-        if held {
-            control.may_read();
-            if retry_at.is_none() {
-                control.ask();
+        let taken = self.table.agent().map_or(Taken::Nothing, Agent::take);
+        self.agent_readable = matches!(taken, Taken::Some(_));
+        match taken {
+            Taken::Some(descriptors) => {
+                descriptors.into_iter().for_each(|descriptor| self.table.open(descriptor));
             }
+            Taken::Nothing => {}
+            Taken::End => self.offer_agent(),
         }
-        self.table.wake(port);
     }
 
     fn wants_agent(&mut self) -> bool {
         let room = self.table.room() >= MAX_DESCRIPTORS;
-        let agent = self.table.control().and_then(|control| control.end_mut());
-        self.agent_readable && room && matches!(agent, Some(End::Control(agent)) if !agent.is_full())
+        self.agent_readable && room && self.table.agent().is_some_and(|agent| !agent.is_full())
+    }
+
+    /// Asks the guest for the control connection, if there are bytes for it.
+    fn ask_for_control(&mut self) {
+        let full = self.table.agent().is_some_and(|agent| agent.is_full());
+        if full && self.retry_at.is_none() {
+            self.table.control().iter_mut().for_each(|control| control.ask());
+        }
+        if full {
+            self.offer_agent();
+        }
+    }
+
+    /// The control connection has bytes of the client's, or their end.
+    fn offer_agent(&mut self) {
+        self.table.control().iter_mut().for_each(|control| control.may_read());
+        self.table.wake(self.table.control_port());
     }
 
     /// A packet of the guest's.
@@ -319,6 +316,7 @@ impl Model for Vsock {
             Ok(0)
         })?;
         self.take_from_agent();
+        self.ask_for_control();
         let told = self.tell(to_guest)?;
         let more = [looked, heard, told].contains(&Progress::More) || self.wants_agent();
         Ok(if more { Progress::More } else { Progress::Idle })

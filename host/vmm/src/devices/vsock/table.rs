@@ -62,6 +62,14 @@ impl Table {
         self.control.as_mut()
     }
 
+    /// The agent's socket, while somebody needs it.
+    pub(crate) fn agent(&mut self) -> Option<&mut Agent> {
+        match self.control.as_mut()?.end_mut()? {
+            End::Control(agent) => Some(agent),
+            End::Stream(_) => None,
+        }
+    }
+
     /// The connection of this port.
     pub(crate) fn get(&mut self, port: u32) -> Option<&mut Connection> {
         if port == self.control_port { self.control.as_mut() } else { self.streams.get_mut(&port) }
