@@ -89,14 +89,19 @@ impl KvmBackend {
         })
     }
 
-    async fn make(&self, id: &SandboxId, grant: SandboxGrant) -> Result<(KvmInstance, Vec<Enforcement>), CreateError> {
+    async fn make(
+        &self,
+        id: &SandboxId,
+        grant: SandboxGrant,
+    ) -> Result<(KvmInstance, Vec<Enforcement>), CreateError> {
         let probe = self.probe().await?;
         let attached = usize::from(grant.image != BASE_IMAGE) + grant.mounts.len();
         let shape = Shape::of(&grant.limits, attached, probe)?;
         let disks = self.disks(&grant).await?;
         let set_up = set_up(&grant, &shape)?;
         let template = self.template(&shape).await?;
-        let (memory, start) = template.get().ok_or(CreateError::ShuttingDown)?.parts().map_err(TemplateError::Open)?;
+        let (memory, start) =
+            template.get().ok_or(CreateError::ShuttingDown)?.parts().map_err(TemplateError::Open)?;
         let limits = boot::limits(&shape, grant.limits.cpu);
         let config = boot::config(&shape, Start::Restore, &self.tolerated_jail);
         let parts = Parts { memory, start, disks };
@@ -136,7 +141,8 @@ impl KvmBackend {
                 let kernel = self.kernel.try_clone().map_err(TemplateError::Make)?;
                 let base_image = self.base_image.try_clone().map_err(TemplateError::Make)?;
                 let name = format!("template-{}", self.booted.fetch_add(1, Ordering::Relaxed));
-                boot::make(&self.workshop, shape, &self.tolerated_jail, kernel, base_image, making, name).await
+                boot::make(&self.workshop, shape, &self.tolerated_jail, kernel, base_image, making, name)
+                    .await
             }
         }
     }
@@ -202,7 +208,8 @@ impl Backend for KvmBackend {
 /// What one machine is told in which it differs from the next of its template.
 fn set_up(grant: &SandboxGrant, shape: &Shape) -> Result<SetUp, CreateError> {
     let mut entropy = [0; ENTROPY];
-    rustix::rand::getrandom(&mut entropy, rustix::rand::GetRandomFlags::empty()).map_err(CreateError::Entropy)?;
+    rustix::rand::getrandom(&mut entropy, rustix::rand::GetRandomFlags::empty())
+        .map_err(CreateError::Entropy)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let own_image = grant.image != BASE_IMAGE;
     // After the base image's.

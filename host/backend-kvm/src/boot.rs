@@ -61,14 +61,16 @@ pub(crate) async fn make(
     let mut disks = vec![base_image];
     for _ in 1..shape.disks {
         // What is attached later is not read before.
-        let empty = memfd_create("empty", MemfdFlags::CLOEXEC).map_err(|error| TemplateError::Make(error.into()))?;
+        let empty =
+            memfd_create("empty", MemfdFlags::CLOEXEC).map_err(|error| TemplateError::Make(error.into()))?;
         disks.push(empty.into());
     }
     let memory = making.memory.try_clone().map_err(TemplateError::Make)?;
     let parts = Parts { memory, start: kernel, disks };
     let all = u32::from(shape.vcpus) * 1000;
     let Configured { vmm, agent: _agent, .. } =
-        Vmm::start(workshop, name, limits(shape, all + 1000), config(shape, Start::Boot, tolerated), parts).await?;
+        Vmm::start(workshop, name, limits(shape, all + 1000), config(shape, Start::Boot, tolerated), parts)
+            .await?;
     vmm.ask(Request::Run, &Event::Running).await?;
     wait(&vmm).await?;
     tokio::time::sleep(SETTLING).await;

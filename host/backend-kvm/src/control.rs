@@ -54,8 +54,12 @@ impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Guest(End::Shutdown) => f.write_str("the guest powered off"),
-            Self::Guest(End::Reset) => f.write_str("the guest reset itself, as it does for a panic or a reboot"),
-            Self::Guest(End::TripleFault) => f.write_str("the guest's processor shut down after a triple fault"),
+            Self::Guest(End::Reset) => {
+                f.write_str("the guest reset itself, as it does for a panic or a reboot")
+            }
+            Self::Guest(End::TripleFault) => {
+                f.write_str("the guest's processor shut down after a triple fault")
+            }
             Self::Guest(End::InternalError(error)) => write!(
                 f,
                 "KVM could not go on (suberror {}, at {:#x}, instruction {:02x?})",
@@ -63,9 +67,13 @@ impl std::fmt::Display for Ended {
                 error.instruction_pointer,
                 error.bytes.get()
             ),
-            Self::Guest(End::EntryFailed { reason }) => write!(f, "KVM refused to enter the guest ({reason:#x})"),
+            Self::Guest(End::EntryFailed { reason }) => {
+                write!(f, "KVM refused to enter the guest ({reason:#x})")
+            }
             Self::Guest(End::RunFailed { errno }) => write!(f, "KVM failed to run the guest (errno {errno})"),
-            Self::Guest(End::UnknownExit { number }) => write!(f, "the guest left by an unknown exit ({number})"),
+            Self::Guest(End::UnknownExit { number }) => {
+                write!(f, "the guest left by an unknown exit ({number})")
+            }
             Self::Guest(End::ThreadFailed) => f.write_str("a thread of the VMM failed"),
             Self::Guest(End::Killed) => f.write_str("the host ended it"),
             Self::Silently => f.write_str("the VMM died"),
@@ -163,18 +171,16 @@ impl Control {
         match self.socket.async_io(Interest::WRITABLE, send).await {
             Ok(()) => Ok(()),
             // Whoever waits for the answer learns how it ended.
-            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::PIPE | Errno::CONNRESET)) => Ok(()),
+            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::PIPE | Errno::CONNRESET)) => {
+                Ok(())
+            }
             Err(error) => Err(ControlError::Send(Errno::from_io_error(&error).unwrap_or(Errno::IO))),
         }
     }
 }
 
 /// Reads until there is no more to come, and says how it ended.
-async fn read(
-    socket: Arc<UnixStream>,
-    answers: mpsc::Sender<Answer>,
-    end: watch::Sender<Option<Ended>>,
-) {
+async fn read(socket: Arc<UnixStream>, answers: mpsc::Sender<Answer>, end: watch::Sender<Option<Ended>>) {
     let ended = loop {
         let answer = match socket.async_io(Interest::READABLE, || receive(&socket)).await {
             Ok(Some(answer)) => answer,
@@ -215,6 +221,7 @@ fn receive(socket: &UnixStream) -> std::io::Result<Option<Answer>> {
         return Ok(None);
     }
     let event = decode(bytes.get(..received.bytes).unwrap_or_default());
-    let event = event.map_err(|error: DecodeError| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
+    let event =
+        event.map_err(|error: DecodeError| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
     Ok(Some(Answer { event, descriptor }))
 }

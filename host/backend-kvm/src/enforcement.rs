@@ -22,8 +22,14 @@ pub(crate) fn report(
         Mechanism::CpuLimit => Some(cpu(line, shape)),
         _ => Some(told(line)),
     }));
-    lines.push(enforced("processes-limit", format!("{} at once, held by the guest's kernel", grant.limits.processes)));
-    lines.push(enforced("disk-limit", format!("{} bytes of the guest's memory", shape.writable(&grant.limits))));
+    lines.push(enforced(
+        "processes-limit",
+        format!("{} at once, held by the guest's kernel", grant.limits.processes),
+    ));
+    lines.push(enforced(
+        "disk-limit",
+        format!("{} bytes of the guest's memory", shape.writable(&grant.limits)),
+    ));
     lines.push(enforced("network-namespace", "the machine has no network device".to_owned()));
     lines.push(enforced("freezer", "the VMM stops processors and devices".to_owned()));
     lines.extend(jail.into_iter().map(|line| Enforcement {
@@ -36,10 +42,13 @@ pub(crate) fn report(
 
 fn machine(probe: &Probe) -> Enforcement {
     match probe.flavour {
-        Flavour::Hardware => enforced("kvm", "a machine of its own, on the processor's virtualization".to_owned()),
+        Flavour::Hardware => {
+            enforced("kvm", "a machine of its own, on the processor's virtualization".to_owned())
+        }
         Flavour::EmulatedKernel => enforced(
             "kvm",
-            "a machine of its own, whose kernel mode this machine's KVM emulates, a thousand times slower".to_owned(),
+            "a machine of its own, whose kernel mode this machine's KVM emulates, a thousand times slower"
+                .to_owned(),
         ),
     }
 }

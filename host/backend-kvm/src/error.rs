@@ -143,7 +143,9 @@ impl From<CreateError> for Error {
         match &error {
             CreateError::Image(_) | CreateError::Volume(_) => Self::NotFound,
             // The guest would write to an image that the host made of the directory, and nobody would see it.
-            CreateError::WritableVolume(_) => Self::Unsupported("writable volumes of micro-vm sandboxes".to_owned()),
+            CreateError::WritableVolume(_) => {
+                Self::Unsupported("writable volumes of micro-vm sandboxes".to_owned())
+            }
             CreateError::LittleMemory => {
                 Self::invalid("memory", format!("a microVM has {LEAST_MEMORY} bytes at the least"))
             }

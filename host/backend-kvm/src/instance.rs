@@ -1,7 +1,7 @@
 //! One live microVM, as the domain sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,7 +23,8 @@ use crate::vmm::Vmm;
 
 /// What keeps glibc from registers that a guest of the template `pvm` loses on a switch of tasks, and from instructions that
 /// are slow there.
-const TUNABLES: &str = "glibc.cpu.hwcaps=-XSAVE,-XSAVEC,-AVX,-AVX2,-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-ERMS,-FSRM";
+const TUNABLES: &str =
+    "glibc.cpu.hwcaps=-XSAVE,-XSAVEC,-AVX,-AVX2,-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-ERMS,-FSRM";
 const TUNABLES_VARIABLE: &str = "GLIBC_TUNABLES";
 
 /// A microVM.
@@ -34,6 +35,9 @@ pub(crate) struct KvmInstance {
     control: Control,
     log: Log,
     template: Template,
+    /// As its agent said last.
+    processes_seen: AtomicU32,
+    paused: AtomicBool,
     /// Taken by whoever destroys it first.
     vmm: Mutex<Option<Vmm>>,
     destroyed: watch::Sender<Option<Result<()>>>,
@@ -49,6 +53,8 @@ impl KvmInstance {
             control: vmm.control.clone(),
             log: vmm.log.clone(),
             template,
+            processes_seen: AtomicU32::new(0),
+            paused: AtomicBool::new(false),
             vmm: Mutex::new(Some(vmm)),
             destroyed: watch::Sender::new(None),
         }
@@ -118,22 +124,31 @@ impl Instance for KvmInstance {
             Err(error) => return Err(without_effect(&error)),
         };
         let Event::Usage(used) = answer else { return Err(without_effect(&VmmError::Unexpected)) };
-        // A machine that stands still does not count its processes.
-        let processes = self.client.usage().await.map_or(0, |usage| usage.processes);
+        // A machine that stands still counts nothing, and changes nothing.
+        if !self.paused.load(Ordering::Acquire)
+            && let Ok(usage) = self.client.usage().await
+        {
+            self.processes_seen.store(usage.processes, Ordering::Release);
+        }
         Ok(Usage {
             cpu_time: Duration::from_nanos(used.vcpu_nanoseconds),
             memory: used.resident,
             memory_peak: used.peak,
-            processes,
+            processes: self.processes_seen.load(Ordering::Acquire),
         })
     }
 
     async fn pause(&self) -> Result<()> {
-        self.ask(Request::Pause, Event::Paused).await
+        self.paused.store(true, Ordering::Release);
+        let paused = self.ask(Request::Pause, Event::Paused).await;
+        self.paused.store(paused.is_ok(), Ordering::Release);
+        paused
     }
 
     async fn resume(&self) -> Result<()> {
-        self.ask(Request::Resume, Event::Resumed).await
+        self.ask(Request::Resume, Event::Resumed).await?;
+        self.paused.store(false, Ordering::Release);
+        Ok(())
     }
 
     async fn ended(&self) {

@@ -61,7 +61,8 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: GrantedLimits = GrantedLimits { memory: 256 << 20, cpu: 1000, processes: 64, disk: 64 << 20 };
+    const LIMITS: GrantedLimits =
+        GrantedLimits { memory: 256 << 20, cpu: 1000, processes: 64, disk: 64 << 20 };
 
     fn probe(vcpus: u8) -> Probe {
         Probe { flavour: Flavour::Hardware, template: Template::Native, vcpus, missing: Vec::new() }

@@ -5,9 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use mimobox_confine::Enforcement;
 use mimobox_confine::cgroup::{Group, GroupLimits, HostGroups, Tolerated, Visit};
 use mimobox_confine::launch::{Child, Program};
-use mimobox_confine::Enforcement;
 use mimobox_protocol::MACHINE_READY;
 use mimobox_vmm_protocol::{Config, Event, JailLine, Request};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -83,8 +83,13 @@ impl Vmm {
         let started = tokio::task::spawn_blocking(start).await.map_err(|_| VmmError::ShuttingDown)?;
         let (process, lines) = started?;
         let vmm = Self { control, log, process: Some(process) };
-        let mut descriptors =
-            vec![workshop.kvm.as_fd(), parts.memory.as_fd(), parts.start.as_fd(), its_agent.as_fd(), its_log.as_fd()];
+        let mut descriptors = vec![
+            workshop.kvm.as_fd(),
+            parts.memory.as_fd(),
+            parts.start.as_fd(),
+            its_agent.as_fd(),
+            its_log.as_fd(),
+        ];
         descriptors.extend(parts.disks.iter().map(AsFd::as_fd));
         vmm.control.configure(&Request::Configure(config), &descriptors).await?;
         let jail = match vmm.answer().await? {
@@ -149,9 +154,7 @@ impl Process {
         let (group, lines) =
             workshop.groups.group(name, limits, &workshop.tolerated).map_err(VmmError::Groups)?;
         match launch(&workshop.program, &group, control) {
-            Ok(child) => {
-                Ok((Self { child, group, gone: false, _workshop: Arc::clone(workshop) }, lines))
-            }
+            Ok(child) => Ok((Self { child, group, gone: false, _workshop: Arc::clone(workshop) }, lines)),
             Err(error) => {
                 // The first error is the one that counts; what is left the next host removes.
                 let _ = group.remove();

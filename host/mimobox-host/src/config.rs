@@ -5,7 +5,7 @@
 //!                    └ fault: what is wrong, where, and the nearest name
 //! ```
 //!
-//! Without a file there is one too: OS isolation, no way out, moderate limits, the audit log in the state folder.
+//! Without a file there is one too: OS isolation unless a microVM is asked for, no way out, moderate limits, the audit log in the state folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -51,8 +51,19 @@ pub(crate) struct Config {
     pub(crate) audit: Option<PathBuf>,
     /// How much the import of an image may bring.
     pub(crate) images: mimobox_images::Limits,
+    /// What microVMs start from.
+    pub(crate) micro_vm: MicroVmSetting,
     /// Mechanisms that a sandbox may lack.
     pub(crate) tolerate: BTreeSet<String>,
+}
+
+/// What microVMs start from, where the operator says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MicroVmSetting {
+    /// The guest's kernel.
+    pub(crate) kernel: Option<PathBuf>,
+    /// The base image.
+    pub(crate) base_image: Option<PathBuf>,
 }
 
 /// A policy to be asked.
@@ -137,6 +148,10 @@ impl Config {
             volumes,
             audit: document.audit.file.map(|file| folder.join(file)),
             images: limits::images(&source, &document.images)?,
+            micro_vm: MicroVmSetting {
+                kernel: document.micro_vm.kernel.map(|file| folder.join(file)),
+                base_image: document.micro_vm.base_image.map(|file| folder.join(file)),
+            },
             tolerate: names(&source, "mechanism", document.tolerate, known.mechanisms)?,
         })
     }
@@ -152,6 +167,7 @@ impl Default for Config {
             volumes: BTreeMap::new(),
             audit: None,
             images: mimobox_images::Limits::default(),
+            micro_vm: MicroVmSetting::default(),
             tolerate: BTreeSet::new(),
         }
     }

@@ -18,6 +18,7 @@ use crate::agent;
 use crate::cli::{Additions, VolumeArgument};
 use crate::config::{Config, PolicySetting};
 use crate::images::ImagesInUse;
+use crate::micro_vms;
 
 /// Who asks, where no component does.
 pub(crate) const NAME: &str = "mimobox-host";
@@ -47,7 +48,7 @@ impl Host {
             policy_deadline: slowest.saturating_add(POLICY_GRACE),
             audit: audit.clone(),
             snapshots: Some(Arc::new(LazyStore::at(Place::StateFolder))),
-            backends: vec![Arc::new(os_backend(config)?)],
+            backends: vec![Arc::new(os_backend(config)?), Arc::new(micro_vms::backend(config))],
             name,
         });
         Ok(Self { manager, audit, ceiling: config.ceiling.clone() })
@@ -120,7 +121,8 @@ fn unique_name() -> String {
     format!("{:x}p{}", started.as_secs(), process::id())
 }
 
-/// The names of all mechanisms, for a configuration to tolerate.
+/// The names of all mechanisms, of either isolation, for a configuration to tolerate.
 pub(crate) fn mechanisms() -> Vec<&'static str> {
-    Mechanism::ALL.iter().map(|mechanism| mechanism.name()).collect()
+    let jail = mimobox_backend_kvm::JailMechanism::ALL.into_iter().map(|mechanism| mechanism.name());
+    Mechanism::ALL.iter().map(|mechanism| mechanism.name()).chain(jail).collect()
 }

@@ -23,6 +23,7 @@ mod failure;
 mod host;
 mod images;
 mod interrupt;
+mod micro_vms;
 mod output;
 mod payload;
 mod progress;

@@ -80,7 +80,9 @@ pub struct ConfigBuilder {
 }
 
 impl ConfigBuilder {
-    /// The kind of box. [`Isolation::Os`] where nothing is said.
+    /// The kind of box. [`Isolation::Os`] where nothing is said. [`Isolation::MicroVm`] takes `/dev/kvm`, and three files beside
+    /// the program or named by `$MIMOBOX_VMM`, `$MIMOBOX_KERNEL` and `$MIMOBOX_BASE_IMAGE`; its first sandbox of a size boots a
+    /// machine, which later ones start from.
     pub fn isolation(mut self, isolation: Isolation) -> Self {
         self.spec.isolation = Some(isolation);
         self

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use mimobox_backend_kvm::{BeginError, KvmBackend, KvmConfig, LazyKvmBackend};
 use mimobox_backend_os::{BackendConfig, Mechanism, NewBackendError, OsBackend, Volume};
 use mimobox_sandbox::{
     Access, AuditSink, Ceiling, GrantedLimits, Isolation, Manager, Parts, Policy, Run, SnapshotId, Subject,
@@ -39,6 +40,8 @@ use crate::snapshot::SandboxSnapshot;
 const MIB: u64 = 1024 * 1024;
 /// Who asks, where the program gives no name of its own.
 const NAME: &str = "mimobox";
+/// In the user's cache folder: what microVMs start from.
+const TEMPLATES: &str = "templates";
 /// Of one policy's decision.
 const POLICY_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -222,6 +225,7 @@ impl HostBuilder {
             Some(audit) => audit,
             None => Arc::new(AuditFile::in_state_folder(&id)?),
         };
+        let micro_vms = micro_vms(&self.volumes);
         let backend = BackendConfig {
             volumes: open_volumes(&self.volumes)?,
             tolerated: self.tolerated.into_iter().map(mechanism).collect::<Result<_, _>>()?,
@@ -233,7 +237,7 @@ impl HostBuilder {
             policies: self.policies,
             policy_deadline: self.policy_deadline,
             audit,
-            backends: vec![Arc::new(OsBackend::new(backend)?)],
+            backends: vec![Arc::new(OsBackend::new(backend)?), Arc::new(micro_vms)],
             snapshots: Some(Arc::new(LazyStore::at(self.snapshots))),
             name: id,
         });
@@ -295,7 +299,7 @@ pub enum StartHostError {
 /// What holds where nothing is said: enough for a build or a script, not enough to trouble the machine.
 pub fn moderate_ceiling() -> Ceiling {
     Ceiling {
-        isolation: vec![Isolation::Os],
+        isolation: vec![Isolation::Os, Isolation::MicroVm],
         sandboxes: 64,
         sandboxes_per_run: 64,
         commands: 64,
@@ -338,6 +342,19 @@ impl LazyHost {
             started.await.map_err(|_| StartHostError::ShuttingDown)?;
         Ok(started?)
     }
+}
+
+/// Makes microVMs, from what lies beside the program, once somebody asks for one.
+fn micro_vms(volumes: &BTreeMap<String, (PathBuf, Access)>) -> LazyKvmBackend {
+    let volumes = volumes.clone();
+    LazyKvmBackend::new(move || -> Result<_, BeginError> {
+        let opened = volumes
+            .iter()
+            .map(|(name, (path, _))| Ok((name.clone(), OwnedFd::from(File::open(path)?))))
+            .collect::<io::Result<_>>()?;
+        let cache = mimobox_state::cache()?.join(TEMPLATES);
+        Ok(KvmBackend::new(KvmConfig { volumes: opened, ..KvmConfig::installed(None, None, cache)? })?)
+    })
 }
 
 fn open_volumes(

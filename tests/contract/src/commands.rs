@@ -74,14 +74,14 @@ pub async fn standard_input_of_execute_arrives_whole(harness: &impl Harness) {
     assert!(finished.stdout == bytes, "{} bytes of {} came back", finished.stdout.len(), bytes.len());
 }
 
-fn brief(command: Command) -> Command {
-    Command { timeout: Some(Duration::from_millis(200)), ..command }
+fn brief(harness: &impl Harness, command: Command) -> Command {
+    Command { timeout: Some(harness.moment()), ..command }
 }
 
 /// And the sandbox goes on.
 pub async fn a_deadline_ends_a_command(harness: &impl Harness) {
     let (_run, sandbox) = sandbox(harness).await;
-    let finished = sandbox.execute(brief(sleeper()), vec![]).await.unwrap();
+    let finished = sandbox.execute(brief(harness, sleeper()), vec![]).await.unwrap();
     assert_eq!(finished.status, ExitStatus::TimedOut);
     assert_eq!(sandbox.execute(Command::new("true"), vec![]).await.unwrap().status, ExitStatus::Exited(0));
 }
@@ -89,7 +89,7 @@ pub async fn a_deadline_ends_a_command(harness: &impl Harness) {
 /// The one way in which users of other sandboxes hang most.
 pub async fn a_deadline_ends_a_command_that_waits_for_input(harness: &impl Harness) {
     let (_run, sandbox) = sandbox(harness).await;
-    let process = sandbox.spawn(brief(Command::new("cat")), true).await.unwrap();
+    let process = sandbox.spawn(brief(harness, Command::new("cat")), true).await.unwrap();
     let _held_open = process.take_stdin().unwrap();
     assert_eq!(process.wait().await, Ok(ExitStatus::TimedOut));
 }
@@ -97,7 +97,7 @@ pub async fn a_deadline_ends_a_command_that_waits_for_input(harness: &impl Harne
 /// It waits in the middle of a write.
 pub async fn a_deadline_ends_a_command_whose_output_nobody_reads(harness: &impl Harness) {
     let (_run, sandbox) = sandbox(harness).await;
-    let process = sandbox.spawn(brief(Command::new("yes")), false).await.unwrap();
+    let process = sandbox.spawn(brief(harness, Command::new("yes")), false).await.unwrap();
     assert_eq!(process.wait().await, Ok(ExitStatus::TimedOut));
 }
 

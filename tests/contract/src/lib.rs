@@ -29,6 +29,16 @@ pub trait Harness {
     /// The manager, ready for use.
     fn manager(&self) -> &Manager;
 
+    /// A time that is over soon, and in which a command can begin.
+    fn moment(&self) -> Duration {
+        Duration::from_millis(200)
+    }
+
+    /// How long a behaviour may take before it counts as stuck.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(120)
+    }
+
     /// A run of nobody in particular.
     fn run(&self) -> Run {
         self.manager().begin(Subject { component: "contract".into(), ..Subject::default() })
@@ -48,8 +58,8 @@ fn sleeper() -> Command {
 }
 
 /// A behaviour that gets stuck fails.
-pub async fn in_time(behaviour: impl Future<Output = ()>) {
-    tokio::time::timeout(Duration::from_secs(120), behaviour).await.unwrap();
+pub async fn in_time(patience: Duration, behaviour: impl Future<Output = ()>) {
+    tokio::time::timeout(patience, behaviour).await.unwrap();
 }
 
 /// Makes one test of each behaviour. `$harness` is an expression that makes a harness inside a runtime; a behaviour that is
@@ -151,7 +161,7 @@ macro_rules! contract {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
                 runtime.block_on(async {
                     let Some(harness) = $harness else { return };
-                    $crate::in_time($crate::$behaviour(&harness)).await;
+                    $crate::in_time($crate::Harness::patience(&harness), $crate::$behaviour(&harness)).await;
                 });
             }
         )*

@@ -57,7 +57,7 @@ pub async fn the_end_of_a_run_closes_its_sandboxes(harness: &impl Harness) {
 /// Whatever runs in it.
 pub async fn a_lifetime_ends_a_sandbox(harness: &impl Harness) {
     let run = harness.run();
-    let spec = Spec { lifetime: Some(Duration::from_millis(500)), ..Spec::default() };
+    let spec = Spec { lifetime: Some(harness.moment() * 5 / 2), ..Spec::default() };
     let sandbox = run.create(spec).await.unwrap();
     let process = sandbox.spawn(sleeper(), false).await.unwrap();
     assert_eq!(process.wait().await, Err(Error::Gone));

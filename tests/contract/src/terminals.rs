@@ -208,7 +208,7 @@ pub async fn all_that_is_typed_is_read(harness: &impl Harness) {
 /// As any command's.
 pub async fn a_deadline_ends_a_session(harness: &impl Harness) {
     let (_run, sandbox) = sandbox(harness).await;
-    let desk = Desk::open(&sandbox, Command { timeout: Some(Duration::from_millis(200)), ..cat() }).await;
+    let desk = Desk::open(&sandbox, Command { timeout: Some(harness.moment()), ..cat() }).await;
     assert_eq!(desk.session.wait().await, Ok(ExitStatus::TimedOut));
 }
 

@@ -1,7 +1,6 @@
 //! `mimobox-host doctor`: what this machine has, and a sandbox made on it to prove it.
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -17,7 +16,7 @@ use crate::host::{self, Host};
 use crate::output;
 use crate::telemetry::colours;
 
-const KVM: &str = "/dev/kvm";
+mod micro_vm;
 
 /// Looks at every mechanism, then makes a sandbox: the answer is whether that worked.
 pub(super) async fn doctor(global: &GlobalArguments, config: &Config) -> Outcome {
@@ -27,7 +26,8 @@ pub(super) async fn doctor(global: &GlobalArguments, config: &Config) -> Outcome
     };
     let works = trial.present;
     let mut checks: Vec<_> = findings().into_iter().map(Check::from).collect();
-    checks.extend([kvm(), trial]);
+    checks.extend(micro_vm::checks(config).await);
+    checks.push(trial);
     let report = Report { works, checks };
     if global.json {
         output::show_json(&report)?;
@@ -70,18 +70,6 @@ impl From<mimobox_backend_os::Finding> for Check {
     fn from(finding: mimobox_backend_os::Finding) -> Self {
         let mimobox_backend_os::Finding { mechanism, present, detail, lost, fix } = finding;
         Self { mechanism, present, detail, lost, fix }
-    }
-}
-
-/// The device is opened, not looked at: permissions and containers have their own opinion.
-fn kvm() -> Check {
-    let opened = OpenOptions::new().read(true).write(true).open(KVM);
-    Check {
-        mechanism: "kvm",
-        present: opened.is_ok(),
-        detail: opened.map_or_else(|error| format!("{KVM}: {error}"), |_| format!("{KVM} opens")),
-        lost: "no sandboxes of isolation micro-vm, which this version does not make yet",
-        fix: "load kvm-intel or kvm-amd, switch on virtualisation in the firmware, join the group kvm",
     }
 }
 

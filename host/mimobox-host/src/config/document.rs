@@ -25,6 +25,7 @@ pub(super) struct Document {
     pub(super) volume: BTreeMap<Spanned<String>, VolumeTable>,
     pub(super) audit: AuditTable,
     pub(super) images: ImagesTable,
+    pub(super) micro_vm: MicroVmTable,
 }
 
 /// `[ceiling]`: what can be had at most.
@@ -126,4 +127,14 @@ pub(super) struct ImagesTable {
     pub(super) depth: Option<Spanned<usize>>,
     /// Bytes in one path.
     pub(super) path_length: Option<usize>,
+}
+
+/// `[micro-vm]`: what sandboxes of that isolation start from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct MicroVmTable {
+    /// The guest's kernel; `vmlinux` beside the program where none.
+    pub(super) kernel: Option<PathBuf>,
+    /// The base image; `base.erofs` beside the program where none.
+    pub(super) base_image: Option<PathBuf>,
 }

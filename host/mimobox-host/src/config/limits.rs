@@ -20,7 +20,7 @@ const LEAST_MEMORY: Size = Size(4 * MIB);
 /// What holds without a configuration: enough for a build or a script, not enough to trouble the machine.
 pub(super) fn moderate() -> Ceiling {
     Ceiling {
-        isolation: vec![Isolation::Os],
+        isolation: vec![Isolation::Os, Isolation::MicroVm],
         sandboxes: 64,
         sandboxes_per_run: 32,
         commands: 64,
