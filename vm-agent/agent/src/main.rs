@@ -86,6 +86,9 @@ fn main() -> ExitCode {
 }
 
 fn serve(socket: UnixStream, surroundings: Surroundings) -> ExitCode {
+    if let Err(error) = attributes::set() {
+        return failed(&error);
+    }
     ended(server::serve(socket, surroundings))
 }
 

@@ -10,7 +10,6 @@ use nix::sys::signal::{SIGCHLD, SigSet};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::archive::Direction;
-use crate::attributes::{self, AttributeError};
 use crate::connection::{Connection, ConnectionError, Received};
 use crate::event_source::EventSource;
 use crate::processes::{Processes, Reaped};
@@ -19,8 +18,6 @@ use crate::surroundings::Surroundings;
 /// Serving ended otherwise than by the host closing the connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
-    #[error(transparent)]
-    Attribute(#[from] AttributeError),
     #[error("failed to set up the event loop")]
     EventLoop(#[source] Errno),
     #[error("failed to wait for events")]
@@ -31,9 +28,8 @@ pub(crate) enum ServeError {
     NumberInUse { id: u32 },
 }
 
-/// Serves until the host closes the connection.
+/// Serves until the host closes the connection. [`attributes::set`](crate::attributes::set) comes first.
 pub(crate) fn serve(socket: UnixStream, surroundings: Surroundings) -> Result<(), ServeError> {
-    attributes::set()?;
     Server::new(socket, surroundings)?.run()
 }
 

@@ -1,5 +1,6 @@
 //! A machine's one host: taken in, told what came of its set-up, and relayed to the agent until it goes.
 
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process;
@@ -12,6 +13,7 @@ use nix::sys::socket::{SockFlag, accept4};
 use nix::unistd::{ForkResult, fork};
 
 use super::relay::{Link, Received, Relay, RelayError};
+use crate::attributes;
 use crate::identity::Identity;
 use crate::server;
 use crate::surroundings::Surroundings;
@@ -21,6 +23,8 @@ use crate::surroundings::Surroundings;
 pub(crate) enum MachineError {
     #[error("failed to start the agent")]
     Agent(#[source] Errno),
+    #[error("failed to speak with the agent")]
+    AgentSocket(#[source] io::Error),
     #[error("failed to accept the host")]
     Accept(#[source] Errno),
     #[error("failed on the connection to the host")]
@@ -41,23 +45,33 @@ pub(super) struct Doors {
     pub(super) patience: Duration,
 }
 
-/// Starts the agent as another process of this program, which does `begin` first and then serves. This end of its connection.
+/// Starts the agent as another process of this program, which does `begin` first and then serves. This end of its connection,
+/// once it has come as far as it comes by itself: a template shall have that done.
 pub(super) fn start_agent(
     begin: impl FnOnce(&UnixStream) -> Option<Surroundings>,
 ) -> Result<UnixStream, MachineError> {
-    let (ours, theirs) = UnixStream::pair()
-        .map_err(|error| MachineError::Agent(Errno::from_raw(error.raw_os_error().unwrap_or_default())))?;
+    let (mut ours, theirs) = UnixStream::pair().map_err(MachineError::AgentSocket)?;
     // SAFETY: this process has one thread.
     match unsafe { fork() }.map_err(MachineError::Agent)? {
-        ForkResult::Parent { .. } => Ok(ours),
+        ForkResult::Parent { .. } => {
+            drop(theirs);
+            ours.read_exact(&mut [0]).map_err(MachineError::AgentSocket)?;
+            Ok(ours)
+        }
         ForkResult::Child => {
             drop(ours);
             // Whatever comes of it, this process must not go on as the machine's init.
-            let served =
-                begin(&theirs).is_some_and(|surroundings| server::serve(theirs, surroundings).is_ok());
+            let served = be_agent(theirs, begin).is_some();
             process::exit(i32::from(!served))
         }
     }
+}
+
+fn be_agent(mut init: UnixStream, begin: impl FnOnce(&UnixStream) -> Option<Surroundings>) -> Option<()> {
+    attributes::set().ok()?;
+    init.write_all(&[0]).ok()?;
+    let surroundings = begin(&init)?;
+    server::serve(init, surroundings).ok()
 }
 
 /// Takes the host in, has `carry_out` do what it says the machine is to be, and relays between it and the agent until it goes.
