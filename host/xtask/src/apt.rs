@@ -12,8 +12,9 @@ pub(crate) fn download(packages: &[String], folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
     let mut apt = Command::new("apt-get");
     // Without the option, apt as root drops to a user that may not write here, and warns.
-    apt.args(["-qq", "--option", "APT::Sandbox::User=root", "download"]).args(packages);
-    process::run(apt.current_dir(folder)).context("failed to download the packages")
+    apt.args(["--option", "APT::Sandbox::User=root", "download"]).args(packages);
+    process::run(apt.current_dir(folder))
+        .context("failed to download the packages; if apt's lists are old, `apt-get update` as root helps")
 }
 
 /// Unpacks every package in `packages` into `folder`.
@@ -44,6 +45,15 @@ pub(crate) fn candidate_or_refresh(package: &str, why: &str) -> Result<String> {
     eprintln!("apt's lists have no {package}; running apt-get update");
     process::output(Command::new("apt-get").arg("update")).context("failed to refresh apt's lists")?;
     candidate(package)?.with_context(|| format!("this system's apt has no {package} ({why})"))
+}
+
+/// Refreshes apt's lists where that is possible: mirrors do not keep the versions that lists of last week name.
+pub(crate) fn refresh() {
+    if is_root()
+        && let Err(error) = process::output(Command::new("apt-get").args(["update", "-qq"]))
+    {
+        eprintln!("apt's lists stay as they are: {error:#}");
+    }
 }
 
 /// Whether packages can be installed.

@@ -42,9 +42,15 @@ pub(crate) fn build(root: &Path) -> Result<PathBuf> {
         eprintln!("kernel: {} ({VARIABLE})", Path::new(&own).display());
         return Ok(own.into());
     }
-    let inputs = Inputs::gather(&root.join("vm-agent/kernel"))?;
+    let folder = root.join("vm-agent/kernel");
     let cache = cache::folder()?.join("kernel");
-    let kept = cache.join(&inputs.digest).join("vmlinux");
+    let mut inputs = Inputs::gather(&folder)?;
+    if !inputs.kept(&cache).is_file() {
+        machine::prepare_for_kernel()?;
+        apt::refresh();
+        inputs = Inputs::gather(&folder)?;
+    }
+    let kept = inputs.kept(&cache);
     if !kept.is_file() {
         fs::create_dir_all(&cache).with_context(|| format!("failed to make {}", cache.display()))?;
         let lock = File::create(cache.join("lock")).context("failed to make the kernel cache's lock")?;
@@ -54,8 +60,8 @@ pub(crate) fn build(root: &Path) -> Result<PathBuf> {
             make(&inputs, &cache)?;
         }
     }
-    let beside = workspace::target(root).join("guest/vmlinux");
     let kernel = fs::read(&kept).with_context(|| format!("failed to read {}", kept.display()))?;
+    let beside = workspace::target(root).join("guest/vmlinux");
     workspace::write_if_changed(&beside, &kernel)?;
     eprintln!("kernel: {} (Linux {}, kept in {})", beside.display(), inputs.version, cache.display());
     Ok(beside)
@@ -63,7 +69,6 @@ pub(crate) fn build(root: &Path) -> Result<PathBuf> {
 
 /// Makes the kernel in a folder of the cache, which is renamed when it is whole.
 fn make(inputs: &Inputs, cache: &Path) -> Result<()> {
-    machine::prepare_for_kernel()?;
     eprintln!(
         "kernel: none is kept for these inputs; making one takes about five minutes on two processors and 2 GB of disk"
     );
@@ -118,6 +123,11 @@ impl Inputs {
         }
         let digest = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         Ok(Self { folder: folder.to_owned(), version, patches, digest })
+    }
+
+    /// Where the kernel of these inputs is, once it was made.
+    fn kept(&self, cache: &Path) -> PathBuf {
+        cache.join(&self.digest).join("vmlinux")
     }
 }
 
