@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use mimobox_vmm::devices::{Access, DeviceError, Devices, DevicesState, Wiring};
+use mimobox_vmm::devices::{Access, DeviceError, Devices, DevicesState, QueueError, TransportError, Wiring};
 use vm_memory::{Bytes, GuestAddress};
 
 use crate::guest::{BUFFERS, DISK, Guest, INTERRUPT, RNG, STATUS, WRITE, disks, file};
@@ -82,11 +82,7 @@ fn a_machine_saved_with_connections_is_told_that_they_are_gone() {
     let mut peer = Peer::new();
     let before = peer.open_control(b"hello");
     let state = through_bytes(&peer.guest.devices.save());
-    let old = std::mem::replace(
-        &mut peer.guest,
-        restored(&Peer::new().guest, &Guest::new(vec![]).devices.save(), None).unwrap(),
-    );
-    peer.guest = restored(&old, &state, None).unwrap();
+    peer.guest = restored(&peer.guest, &state, None).unwrap();
     peer.guest.serve();
     // The guest gives a buffer for events when it likes.
     let place = GuestAddress(BUFFERS + 0x8_0000);
@@ -113,6 +109,30 @@ fn a_state_of_other_devices_is_refused() {
     assert!(refused(&without, &with_disk.devices.save(), None));
     assert!(refused(&with_disk, &without.devices.save(), Some((&file, 4096))));
     assert!(refused(&with_disk, &with_disk.devices.save(), Some((&file, 8192))));
+}
+
+#[test]
+fn what_no_driver_brings_about_is_not_restored() {
+    let guest = Guest::new(vec![]);
+    guest.start(RNG, 0, &[8]);
+    let bytes = postcard::to_allocvec(&guest.devices.save()).unwrap();
+    // Accepted features: a number with bit 32 and no other, in groups of seven bits.
+    let features = bytes.windows(5).position(|part| part == [0x80, 0x80, 0x80, 0x80, 0x10]).unwrap();
+    // Three selectors, the status, how many queues, and the first one's size.
+    let (status, size) = (features + 8, features + 10);
+    assert_eq!((bytes[status], bytes[size]), (15, 8));
+    let refusal = |at: usize, value: u8| {
+        let mut changed = bytes.clone();
+        changed[at] = value;
+        let refused = restored(&guest, &postcard::from_bytes(&changed).unwrap(), None);
+        let Err(DeviceError::Restore { index: 1, source }) = refused else { panic!("{at}: not refused") };
+        source
+    };
+    assert_eq!(refusal(features + 4, 0x20), TransportError::Features(1 << 33));
+    assert_eq!(refusal(status, 7), TransportError::Status(7));
+    assert_eq!(refusal(status, 15 | 16), TransportError::Status(15 | 16));
+    assert_eq!(refusal(size, 3), TransportError::Queue(QueueError::Size(3)));
+    assert_eq!(refusal(size, 16), TransportError::Queue(QueueError::Size(16)));
 }
 
 #[test]
