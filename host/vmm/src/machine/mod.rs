@@ -64,10 +64,23 @@ pub(crate) struct Machine {
     pub(crate) processors: Vec<Processor>,
 }
 
-/// How the processors begin, and what comes after them.
+/// What a machine is put together from, once it has memory.
+struct Site {
+    memory: GuestMemoryMmap,
+    line: SerialLine,
+    log: Log,
+    wiring: Wiring,
+    /// Kernel or saved state.
+    start: OwnedFd,
+}
+
+/// A machine's parts where they begin.
 struct Beginnings {
+    ports: Ports,
+    devices: Devices,
     processors: Vec<Beginning>,
-    clock: Option<(kvm_clock_data, [kvm_irqchip; 3])>,
+    /// What is given back last: clock and interrupt controllers of a saved machine.
+    restored: Option<(kvm_clock_data, [kvm_irqchip; 3])>,
 }
 
 impl Machine {
@@ -83,52 +96,33 @@ impl Machine {
     ) -> Result<Self, Failure> {
         let kvm = kvm_from(supplies.kvm);
         check_version(&kvm)?;
-        let saved = match config.start {
-            Start::Boot => None,
-            Start::Restore => Some(read_state(&supplies.start, &config)?),
-        };
         let memory = memory::map(supplies.memory, config.memory, config.start)?;
         let vm = new_vm(&kvm, &memory)?;
         let log = Log::new(supplies.log)
             .map_err(|error| Failure::Devices { cause: format!("failed to use the log: {error}") })?;
         let line = SerialLine(interrupt(&vm, SERIAL_LINE)?);
         let wiring = wiring(supplies.agent, supplies.disks, &config);
-        let (ports, devices, beginnings) = match saved {
-            None => {
-                let devices = Devices::new(memory.clone(), wiring).map_err(|error| no_devices(&error))?;
-                let entry = load(&memory, supplies.start, &config, &devices.kernel_arguments())?;
-                let supported = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES);
-                let supported = supported.map_err(refused(KvmStep::Cpuid))?;
-                let beginning = |number| Beginning::Boot {
-                    cpuid: cpuid_of(config.template, &supported, number, config.vcpus),
-                    entry: (number == 0).then_some(entry),
-                };
-                let processors = (0..config.vcpus).map(beginning).collect();
-                (Ports::new(line, log), devices, Beginnings { processors, clock: None })
-            }
-            Some(state) => {
-                let ports =
-                    Ports::restored(state.serial, line, log).ok_or(Failure::State(StateFailure::Damaged))?;
-                let devices = Devices::restore(memory.clone(), wiring, &state.devices)
-                    .map_err(|error| no_devices(&error))?;
-                let start = |processor: ProcessorState| Beginning::Restore(Box::new(processor));
-                let processors = state.processors.into_iter().map(start).collect();
-                let clock = Some((state.clock, state.interrupt_controllers));
-                (ports, devices, Beginnings { processors, clock })
-            }
+        let site = Site { memory, line, log, wiring, start: supplies.start };
+        let begin = match config.start {
+            Start::Boot => site.boot(&kvm, &config)?,
+            Start::Restore => site.restore(&config)?,
         };
-        connect(&vm, &devices)?;
-        let board = Arc::new(Board { ports: ports.into(), devices });
-        threads.devices.serve(&board)?;
-        let listed = kvm.get_msr_index_list().map_err(refused(KvmStep::ModelRegisters))?;
-        let listed: Arc<[u32]> = listed.as_slice().into();
+        connect(&vm, &begin.devices)?;
+        let board = Arc::new(Board { ports: begin.ports.into(), devices: begin.devices });
         let machine = Self { vm, config, board, processors: threads.processors };
-        machine.begin(beginnings, &listed, reports)?;
+        let listed = kvm.get_msr_index_list().map_err(refused(KvmStep::ModelRegisters))?;
+        machine.begin(begin.processors, &listed.as_slice().into(), reports)?;
+        if let Some((clock, controllers)) = begin.restored {
+            machine.give_back(clock, &controllers)?;
+        }
+        // Last of all: it repeats the interrupts of a saved machine, which the controllers must be there to take.
+        threads.devices.serve(&machine.board)?;
         Ok(machine)
     }
 
-    fn begin(&self, beginnings: Beginnings, listed: &Arc<[u32]>, reports: &Reports) -> Result<(), Failure> {
-        for ((number, processor), start) in (0..).zip(&self.processors).zip(beginnings.processors) {
+    /// Makes the processors ready, each by its own thread.
+    fn begin(&self, starts: Vec<Beginning>, listed: &Arc<[u32]>, reports: &Reports) -> Result<(), Failure> {
+        for ((number, processor), start) in (0..).zip(&self.processors).zip(starts) {
             let vcpu = self.vm.create_vcpu(number).map_err(refused(KvmStep::CreateVcpu))?;
             let (board, listed) = (Arc::clone(&self.board), Arc::clone(listed));
             processor.order(Order::Begin(Box::new(Begin { vcpu, board, listed, start })))?;
@@ -139,18 +133,18 @@ impl Machine {
                 _ => return Err(Failure::Thread),
             }
         }
-        // After the processors: their local controllers have to be there.
-        if let Some((mut clock, controllers)) = beginnings.clock {
-            for controller in &controllers {
-                let step = |_| Failure::State(StateFailure::Refused(KvmStep::InterruptController));
-                self.vm.set_irqchip(controller).map_err(step)?;
-            }
-            // The clock goes on from where it was, whatever else is remembered of the time of saving.
-            clock.flags = 0;
-            let step = |_| Failure::State(StateFailure::Refused(KvmStep::Clock));
-            self.vm.set_clock(&clock).map_err(step)?;
-        }
         Ok(())
+    }
+
+    /// Gives back what belongs to no processor. After the processors, whose local controllers have to be there.
+    fn give_back(&self, mut clock: kvm_clock_data, controllers: &[kvm_irqchip; 3]) -> Result<(), Failure> {
+        let step = |step| move |_| Failure::State(StateFailure::Refused(step));
+        for controller in controllers {
+            self.vm.set_irqchip(controller).map_err(step(KvmStep::InterruptController))?;
+        }
+        // The clock goes on from where it was, whatever else is remembered of the time of saving.
+        clock.flags = 0;
+        self.vm.set_clock(&clock).map_err(step(KvmStep::Clock))
     }
 
     /// Takes the state of a machine that stands still.
@@ -196,6 +190,35 @@ impl Machine {
 pub(crate) fn check_version(kvm: &Kvm) -> Result<(), Failure> {
     let is = kvm.get_api_version() == API_VERSION;
     is.then_some(()).ok_or(Failure::Kvm { step: KvmStep::Version, errno: libc::ENOSYS })
+}
+
+impl Site {
+    /// Everything as after a reset, and a kernel in memory.
+    fn boot(self, kvm: &Kvm, config: &Config) -> Result<Beginnings, Failure> {
+        let devices = Devices::new(self.memory.clone(), self.wiring).map_err(|error| no_devices(&error))?;
+        let entry = load(&self.memory, self.start, config, &devices.kernel_arguments())?;
+        let supported = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).map_err(refused(KvmStep::Cpuid))?;
+        let processor = |number| Beginning::Boot {
+            cpuid: cpuid_of(config.template, &supported, number, config.vcpus),
+            entry: (number == 0).then_some(entry),
+        };
+        let processors = (0..config.vcpus).map(processor).collect();
+        Ok(Beginnings { ports: Ports::new(self.line, self.log), devices, processors, restored: None })
+    }
+
+    /// Everything as it was saved.
+    fn restore(self, config: &Config) -> Result<Beginnings, Failure> {
+        let state = read_state(&self.start.into(), config)?;
+        let ports = Ports::restored(state.serial, self.line, self.log);
+        let devices = Devices::restore(self.memory, self.wiring, &state.devices);
+        let processor = |processor: ProcessorState| Beginning::Restore(Box::new(processor));
+        Ok(Beginnings {
+            ports: ports.ok_or(Failure::State(StateFailure::Damaged))?,
+            devices: devices.map_err(|error| no_devices(&error))?,
+            processors: state.processors.into_iter().map(processor).collect(),
+            restored: Some((state.clock, state.interrupt_controllers)),
+        })
+    }
 }
 
 fn new_vm(kvm: &Kvm, memory: &GuestMemoryMmap) -> Result<VmFd, Failure> {
@@ -249,8 +272,7 @@ fn load(memory: &GuestMemoryMmap, kernel: OwnedFd, config: &Config, devices: &st
 }
 
 /// Reads a saved state, of a machine like this one.
-fn read_state(file: &OwnedFd, config: &Config) -> Result<MachineState, Failure> {
-    let file = File::from(file.try_clone().map_err(|_| Failure::State(StateFailure::Unrecognised))?);
+fn read_state(file: &File, config: &Config) -> Result<MachineState, Failure> {
     let mut bytes = vec![0; MAX_STATE + 1];
     let mut length = 0;
     while let Some(rest @ [_, ..]) = bytes.get_mut(length..) {

@@ -172,6 +172,7 @@ fn begin_at(vcpu: &VcpuFd, start: Beginning) -> Result<Vec<kvm_cpuid_entry2>, Fa
             let entries = CpuId::from_entries(&cpuid)
                 .map_err(|_| Failure::Kvm { step: KvmStep::Cpuid, errno: libc::E2BIG })?;
             vcpu.set_cpuid2(&entries).map_err(refused(KvmStep::Cpuid))?;
+            registers::set_up_as_firmware(vcpu)?;
             if let Some(entry) = entry {
                 enter_kernel(vcpu, entry)?;
             }

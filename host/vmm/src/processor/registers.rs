@@ -1,6 +1,6 @@
 //! The first registers of a processor: 64-bit mode, at a kernel's entry (`Documentation/arch/x86/boot.rst` of Linux).
 
-use kvm_bindings::{kvm_fpu, kvm_regs, kvm_segment, kvm_sregs};
+use kvm_bindings::{Msrs, kvm_fpu, kvm_msr_entry, kvm_regs, kvm_segment, kvm_sregs};
 use kvm_ioctls::VcpuFd;
 use mimobox_vmm_protocol::{Failure, KvmStep};
 
@@ -27,6 +27,13 @@ const STACK: u64 = 0x6ff0;
 const X87_CONTROL: u16 = 0x37f;
 const SSE_CONTROL: u32 = 0x1f80;
 
+/// Model-specific registers: IA32_MISC_ENABLE and IA32_MTRR_DEF_TYPE of Intel's manual, volume 4.
+const MISC_ENABLE: u32 = 0x1a0;
+const FAST_STRINGS: u64 = 1;
+const MTRR_DEFAULT: u32 = 0x2ff;
+const MTRR_ON: u64 = 1 << 11;
+const WRITE_BACK: u64 = 6;
+
 /// Sets the registers of the processor that enters the kernel.
 ///
 /// # Errors
@@ -39,6 +46,21 @@ pub(crate) fn enter(vcpu: &VcpuFd, entry: u64) -> Result<(), Failure> {
     vcpu.set_regs(&registers).map_err(refused(KvmStep::Registers))?;
     let floating = kvm_fpu { fcw: X87_CONTROL, mxcsr: SSE_CONTROL, ..Default::default() };
     vcpu.set_fpu(&floating).map_err(refused(KvmStep::FloatingPoint))
+}
+
+/// Sets what firmware would: fast string instructions on, and memory cached where nobody says otherwise. Linux believes it.
+/// A KVM that has no such register does without.
+///
+/// # Errors
+/// `Kvm`.
+pub(crate) fn set_up_as_firmware(vcpu: &VcpuFd) -> Result<(), Failure> {
+    for (index, data) in [(MISC_ENABLE, FAST_STRINGS), (MTRR_DEFAULT, MTRR_ON | WRITE_BACK)] {
+        let register = kvm_msr_entry { index, data, ..Default::default() };
+        let one = Msrs::from_entries(&[register])
+            .map_err(|_| Failure::Kvm { step: KvmStep::ModelRegisters, errno: libc::E2BIG })?;
+        vcpu.set_msrs(&one).map_err(refused(KvmStep::ModelRegisters))?;
+    }
+    Ok(())
 }
 
 fn long_mode(special: &mut kvm_sregs) {
