@@ -166,7 +166,7 @@ impl MemoryKills for GroupKills {
         self.0.memory_kills().unwrap_or(0)
     }
 
-    async fn count(&self) -> u64 {
-        self.known()
+    async fn exceed(&self, before: u64) -> bool {
+        self.known() > before
     }
 }

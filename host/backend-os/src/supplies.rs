@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use mimobox_confine::cgroup::{Controller, GroupLimits, Hierarchies, HostGroups, Territory};
 use mimobox_confine::launch::Program;
@@ -23,6 +24,19 @@ pub(crate) fn names_attachments(grant: &SandboxGrant) -> bool {
     !grant.mounts.is_empty() || grant.image != HOST_IMAGE
 }
 
+/// Does both at once: `other` on a thread of its own, where there is one to be had.
+fn beside<A: Send, B>(other: impl Fn() -> A + Sync, own: impl FnOnce() -> B) -> (A, B) {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, &other);
+        let own = own();
+        let other = match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => other(),
+        };
+        (other, own)
+    })
+}
+
 /// All of it. Shared by the backend and the threads that make its sandboxes.
 #[derive(Debug)]
 pub(crate) struct Supplies {
@@ -42,10 +56,16 @@ impl Supplies {
     pub(crate) fn gather(config: BackendConfig) -> Result<Self, NewBackendError> {
         let BackendConfig { agent, images, volumes, tolerated, user_base, reserve: _ } = config;
         let standing = Standing::find(user_base)?;
+        // A millisecond or so each, and neither needs the other.
+        let (loaded, groups) = beside(
+            || (Program::load(&agent), compile_filters()),
+            || Ok::<_, NewBackendError>(HostGroups::create(&Hierarchies::discover()?, standing.territory())?),
+        );
+        let (program, filters) = loaded;
         let workshop = Workshop {
-            program: Program::load(&agent)?,
+            program: program?,
             tolerated,
-            groups: HostGroups::create(&Hierarchies::discover()?, standing.territory())?,
+            groups: groups?,
             standing,
             undertaker: Undertaker::default(),
             janitor: Janitor::default(),
@@ -53,7 +73,7 @@ impl Supplies {
         Ok(Self {
             workshop: Arc::new(workshop),
             root: HostRoot::survey()?,
-            filters: compile_filters()?,
+            filters: filters?,
             volume_filters: OnceLock::new(),
             images,
             volumes,

@@ -27,6 +27,11 @@ pub(crate) struct Figure {
 /// All of them, in the order in which they are printed.
 pub(crate) const FIGURES: &[Figure] = &[
     Figure { name: "cold", about: "create a sandbox, run true, destroy it", measure: commands::cold },
+    Figure {
+        name: "first",
+        about: "the same where none is in reserve, as a host's first",
+        measure: commands::first,
+    },
     Figure { name: "warm", about: "run true in a live sandbox", measure: commands::warm },
     Figure {
         name: "command-line",

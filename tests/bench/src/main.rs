@@ -18,6 +18,9 @@ mod race;
 
 use figures::{Bench, FIGURES};
 
+/// As many as a host has that nobody has configured.
+const RESERVE: usize = 2;
+
 /// Measures each figure beside its peer, in one interleaved run.
 #[derive(Parser)]
 struct Arguments {
@@ -40,7 +43,8 @@ fn main() -> Result<()> {
     let _entered = runtime.enter();
     let mut ceiling = fake::ceiling();
     ceiling.lifetime = std::time::Duration::from_secs(3600);
-    let host = OsHost::with(ceiling, Vec::new()).context("this machine lacks what a sandbox takes")?;
+    let host = OsHost::try_start(|config| config.reserve = RESERVE, |parts| parts.ceiling = ceiling)
+        .context("this machine lacks what a sandbox takes")?;
     let bench = Bench { runtime: &runtime, host: &host, turns: arguments.turns };
     println!("{}", machine::description());
     for figure in FIGURES {

@@ -1,7 +1,8 @@
 //! Commands that do nothing: what is left is the cost of getting there.
 
 use anyhow::{Context, Result};
-use mimobox_sandbox::{Command, Sandbox, Spec};
+use mimobox_harness::OsHost;
+use mimobox_sandbox::{Command, Sandbox, Spec, fake};
 
 use super::{Bench, run};
 use crate::race::{Contender, Unit, race};
@@ -52,8 +53,20 @@ pub(super) fn spawn<'a>() -> Contender<'a> {
     Contender::new("posix_spawn and wait, no sandbox (peer)", || run("/usr/bin/true", &[]))
 }
 
+/// From the second on: what the host keeps in reserve is made between turns.
 pub(super) fn cold(bench: &Bench<'_>) -> Result<()> {
-    let sandboxes = bench.host.run();
+    whole_lives(bench, bench.host)
+}
+
+/// As the first of a host is, or one of many that differ: none is in reserve.
+pub(super) fn first(bench: &Bench<'_>) -> Result<()> {
+    let host =
+        OsHost::with(fake::ceiling(), Vec::new()).context("this machine lacks what a sandbox takes")?;
+    whole_lives(bench, &host)
+}
+
+fn whole_lives(bench: &Bench<'_>, host: &OsHost) -> Result<()> {
+    let sandboxes = host.run();
     let whole = || {
         bench.runtime.block_on(async {
             let sandbox = sandboxes.create(Spec::default()).await?;
@@ -62,9 +75,9 @@ pub(super) fn cold(bench: &Bench<'_>) -> Result<()> {
         })
     };
     let contenders = vec![
-        Contender::new("mimobox", whole),
-        Contender::new("bubblewrap --unshare-all, same root", || run("bwrap", BUBBLEWRAP)),
-        spawn(),
+        Contender::new("mimobox", whole).rested(),
+        Contender::new("bubblewrap --unshare-all, same root", || run("bwrap", BUBBLEWRAP)).rested(),
+        spawn().rested(),
     ];
     race(bench.turns, Unit::Time, contenders)
 }
