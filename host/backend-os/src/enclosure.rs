@@ -113,7 +113,7 @@ impl Workshop {
         let visit = group.visit()?;
         let agent = self
             .program
-            .start_confined(&["mimobox-agent", "os"], theirs.as_fd(), group.unified())
+            .start_confined(&["mimobox-agent", "os"], theirs.as_fd(), &map, group.unified())
             .map_err(CreateError::Launch)?;
         visit.map_or(Ok(()), Visit::leave).map_err(CreateError::Groups)?;
         // From here on the enclosure undoes all of it. The agent meanwhile starts, and waits for its plan.

@@ -11,6 +11,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::Mode;
 
 use crate::capabilities;
+use crate::idmap::IdMap;
 use crate::sys;
 
 /// The namespaces that every sandbox gets. The cgroup namespace comes later, by the plan, since its root is the cgroup that
@@ -96,7 +97,8 @@ impl Program {
     /// and nothing else of the host's: no environment, no other descriptor, no terminal.
     ///
     /// In its user namespace it holds the capabilities that carrying out a plan needs, and it is nobody until
-    /// [`map_ids`](crate::map_ids). With `cgroup`, a directory of cgroup v2, it starts in there.
+    /// [`map_ids`](crate::map_ids) maps `users`. What the kernel counts for whoever made the namespace, such as inotify(7)
+    /// instances, it counts for a user of its own if it has one. With `cgroup`, a directory of cgroup v2, it starts in there.
     ///
     /// # Errors
     /// Each variant of [`LaunchError`] is a step.
@@ -104,9 +106,21 @@ impl Program {
         &self,
         arguments: &[&str],
         connection: BorrowedFd<'_>,
+        users: &IdMap,
         cgroup: Option<BorrowedFd<'_>>,
     ) -> Result<Child, LaunchError> {
-        self.start(arguments, connection, NAMESPACES, capabilities::TO_CARRY_OUT_A_PLAN, cgroup)
+        let creator = match users {
+            IdMap::Range(range) => Some(range.base),
+            IdMap::Subordinates(..) | IdMap::Alone(..) => None,
+        };
+        let start = self.start(connection, arguments)?;
+        Self::clone_into(sys::Start {
+            namespaces: NAMESPACES,
+            capabilities: capabilities::TO_CARRY_OUT_A_PLAN,
+            cgroup,
+            creator,
+            ..start
+        })
     }
 
     /// Starts it as it is, with the host's rights, `connection` as descriptor 3.
@@ -114,7 +128,7 @@ impl Program {
     /// # Errors
     /// Each variant of [`LaunchError`] is a step.
     pub fn start_free(&self, arguments: &[&str], connection: BorrowedFd<'_>) -> Result<Child, LaunchError> {
-        self.start(arguments, connection, 0, 0, None)
+        self.start(connection, arguments).and_then(Self::clone_into)
     }
 
     /// The same, born in `cgroup`, a directory of cgroup v2.
@@ -127,31 +141,34 @@ impl Program {
         connection: BorrowedFd<'_>,
         cgroup: Option<BorrowedFd<'_>>,
     ) -> Result<Child, LaunchError> {
-        self.start(arguments, connection, 0, 0, cgroup)
+        let start = self.start(connection, arguments)?;
+        Self::clone_into(sys::Start { cgroup, ..start })
     }
 
-    fn start(
-        &self,
+    /// As it is.
+    fn start<'a>(
+        &'a self,
+        connection: BorrowedFd<'a>,
         arguments: &[&str],
-        connection: BorrowedFd<'_>,
-        namespaces: u64,
-        capabilities: u64,
-        cgroup: Option<BorrowedFd<'_>>,
-    ) -> Result<Child, LaunchError> {
+    ) -> Result<sys::Start<'a>, LaunchError> {
         let arguments = arguments
             .iter()
             .map(|argument| CString::new(*argument))
             .collect::<Result<_, _>>()
             .map_err(LaunchError::Argument)?;
-        let start = sys::Start {
+        Ok(sys::Start {
             program: self.file.as_fd(),
             arguments,
             connection,
             null: self.null.as_fd(),
-            namespaces,
-            capabilities,
-            cgroup,
-        };
+            namespaces: 0,
+            capabilities: 0,
+            cgroup: None,
+            creator: None,
+        })
+    }
+
+    fn clone_into(start: sys::Start<'_>) -> Result<Child, LaunchError> {
         sys::clone_into(start).map(Child).map_err(LaunchError::Clone)
     }
 }

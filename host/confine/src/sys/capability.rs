@@ -16,11 +16,19 @@ struct Header {
 }
 
 #[repr(C)]
-#[derive(Clone, Copy)]
-struct Word {
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Word {
     effective: u32,
     permitted: u32,
     inheritable: u32,
+}
+
+impl Word {
+    /// With all in effect that is permitted.
+    #[cfg(feature = "host")]
+    pub(super) fn in_effect(self) -> Self {
+        Self { effective: self.permitted, ..self }
+    }
 }
 
 /// Sets of capabilities, one bit each.
@@ -34,7 +42,6 @@ pub(crate) struct CapabilitySets {
 
 /// Sets the caller's capabilities; the effective set is the permitted one.
 pub(crate) fn set_capabilities(sets: CapabilitySets) -> Result<(), Errno> {
-    let header = Header { version: VERSION, pid: 0 };
     let word = |shift: u32| {
         let low = |set: u64| ((set >> shift) & 0xffff_ffff) as u32;
         Word {
@@ -43,7 +50,22 @@ pub(crate) fn set_capabilities(sets: CapabilitySets) -> Result<(), Errno> {
             inheritable: low(sets.inheritable),
         }
     };
-    let words = [word(0), word(32)];
+    set_words(&[word(0), word(32)])
+}
+
+/// The calling thread's.
+#[cfg(feature = "host")]
+pub(super) fn words() -> Result<[Word; 2], Errno> {
+    let header = Header { version: VERSION, pid: 0 };
+    let mut words = [Word::default(); 2];
+    // SAFETY: header and the two words that its version stands for are live, and ours alone.
+    check(unsafe { libc::syscall(libc::SYS_capget, &raw const header, words.as_mut_ptr()) })?;
+    Ok(words)
+}
+
+/// Sets the calling thread's.
+pub(super) fn set_words(words: &[Word; 2]) -> Result<(), Errno> {
+    let header = Header { version: VERSION, pid: 0 };
     // SAFETY: header and the two words that its version stands for are live, and only read.
     check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, words.as_ptr()) })?;
     Ok(())

@@ -12,6 +12,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
 use super::entry::{Orders, execute, leave, wait};
 use super::signal_pidfd;
+use super::user::as_user;
 
 /// Deep enough for `entry`, in any build.
 const STACK_WORDS: usize = 64 * 1024 / size_of::<u128>();
@@ -33,6 +34,8 @@ pub(crate) struct Start<'a> {
     pub(crate) capabilities: u64,
     /// A directory of cgroup v2 to start in.
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    /// The user of the host who makes it, where that is not the caller.
+    pub(crate) creator: Option<u32>,
 }
 
 /// A process that was started, and is killed and reaped when this is dropped.
@@ -129,7 +132,11 @@ pub(crate) fn clone_into(start: Start<'_>) -> Result<Started, Errno> {
         arguments,
         capabilities: start.capabilities,
     });
-    clone(start.namespaces, start.cgroup, execute, orders, start.arguments)
+    let make = || clone(start.namespaces, start.cgroup, execute, orders, start.arguments);
+    match start.creator {
+        None => make(),
+        Some(user) => as_user(user, make),
+    }
 }
 
 /// Whether the kernel lets this user make these namespaces, by making them.

@@ -12,6 +12,8 @@ mod filter;
 mod interface;
 mod mount;
 mod process;
+#[cfg(feature = "host")]
+mod user;
 
 pub(crate) use attribute::keeps_user_attributes;
 pub(crate) use capability::{CapabilitySets, drop_bounding, set_capabilities, set_secure_bits};
