@@ -23,8 +23,9 @@ use super::failure::{Stop, not_watched};
 /// `POLLRDHUP`, for which nix has no name: poll(2).
 const HANG_UP: PollFlags = PollFlags::from_bits_retain(libc::POLLRDHUP);
 
-/// How long the second half of a move may take after the first: they are made together, but read one by one.
-const SECOND_HALF_MS: u16 = 10;
+/// How long the second half of a move may take after the first: they are made one after the other, by a process that may lose
+/// its processor in between.
+const SECOND_HALF_MS: u16 = 200;
 
 /// Tells changes until killed, or until what is watched is gone.
 pub(super) fn watch(path: &Path, recursive: bool, pipe: OwnedFd) -> Result<(), Stop> {
