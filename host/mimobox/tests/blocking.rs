@@ -12,7 +12,7 @@ const MIB: usize = 1024 * 1024;
 
 /// Waits for what happens in the background.
 fn eventually(mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < deadline, "it never came true");
         std::thread::sleep(Duration::from_millis(5));
@@ -78,7 +78,7 @@ fn a_deadline_holds_while_nobody_waits() {
         return;
     }
     let sandbox = Sandbox::new().unwrap();
-    let command = Command::new("sleep").arg("3600").timeout(Duration::from_millis(100));
+    let command = Command::new("sleep").arg("3600").timeout(Duration::from_secs(3));
     let process = sandbox.spawn(command).unwrap();
     eventually(|| process.has_ended());
     assert_eq!(process.wait().unwrap(), ExitStatus::TimedOut);

@@ -54,12 +54,12 @@ async fn the_sandbox_s_timeout_ends_a_command_and_its_own_goes_before() {
     if !can_sandbox() {
         return;
     }
-    let config = Config::builder().timeout(Duration::from_millis(200)).build().unwrap();
+    let config = Config::builder().timeout(Duration::from_secs(3)).build().unwrap();
     let sandbox = Sandbox::with_config(&config).await.unwrap();
     let result = sandbox.execute("echo started; sleep 3600").await.unwrap();
     assert!(result.timed_out);
     assert_eq!((result.exit_code, result.stdout_text().as_ref()), (None, "started\n"));
-    let patient = Command::shell("sleep 0.3; echo done").timeout(Duration::from_secs(60));
+    let patient = Command::shell("sleep 3.3; echo done").timeout(Duration::from_secs(60));
     assert_eq!(sandbox.run(patient).await.unwrap().stdout, b"done\n");
 }
 
@@ -122,7 +122,7 @@ async fn a_deadline_is_the_last_event() {
         return;
     }
     let sandbox = Sandbox::new().await.unwrap();
-    let command = Command::new("sleep").arg("3600").timeout(Duration::from_millis(200));
+    let command = Command::new("sleep").arg("3600").timeout(Duration::from_secs(3));
     let mut events = sandbox.stream(command).await.unwrap();
     assert!(matches!(events.recv().await, Some(StreamEvent::TimedOut)));
     assert!(events.recv().await.is_none());

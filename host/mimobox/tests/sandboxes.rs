@@ -11,7 +11,7 @@ use mimobox_sandbox::fake::AuditLog;
 
 /// Waits for what happens in the background.
 async fn eventually(mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < deadline, "it never came true");
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -72,7 +72,7 @@ async fn a_config_can_ask_for_something_else_than_the_saved_one_had() {
     }
     let (_folder, host) = host();
     let snapshot = saved_with(&host, "kept").await;
-    let config = Config::builder().host(&host).memory(64 << 20).timeout(Duration::from_millis(200));
+    let config = Config::builder().host(&host).memory(64 << 20).timeout(Duration::from_secs(3));
     let restored = Sandbox::restore_with(&snapshot, &config.build().unwrap()).await.unwrap();
     assert_eq!(text(&restored).await, "kept");
     assert_eq!(restored.grant().limits.memory, 64 << 20);

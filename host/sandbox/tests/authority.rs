@@ -81,7 +81,7 @@ async fn a_narrowing_that_cannot_be_enforced_denies() {
     assert_eq!(rule(sandbox.execute(Command::new("true"), vec![]).await.unwrap_err()), "policy-failed");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_narrowed_timeout_is_in_force() {
     let host = Host::with(vec![Told::new("p", |event| match event.operation {
         Operation::Execute(_) => {

@@ -74,7 +74,7 @@ async fn a_paused_sandbox_takes_no_command_and_goes_on_afterwards() {
     assert!(sandbox.execute(Command::new("true"), vec![]).await.is_ok());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deadline_fires_in_a_paused_sandbox_too() {
     let host = Host::with(vec![]);
     let (_run, sandbox) = sandbox(&host).await;
@@ -84,7 +84,7 @@ async fn a_deadline_fires_in_a_paused_sandbox_too() {
     assert_eq!(process.wait().await, Ok(ExitStatus::TimedOut));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lifetime_ends_a_sandbox_whatever_runs() {
     let host = Host::with(vec![]);
     let run = host.run();
@@ -227,7 +227,7 @@ async fn a_start_that_nobody_waits_for_is_not_cut_short_and_its_process_is_kille
     assert_eq!(sandbox.usage().await.unwrap().processes, 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_dropped_execute_kills_its_process() {
     let host = Host::with(vec![]);
     let (_run, sandbox) = sandbox(&host).await;

@@ -31,12 +31,12 @@ pub trait Harness {
 
     /// A time that is over soon, and in which a command can begin.
     fn moment(&self) -> Duration {
-        Duration::from_millis(200)
+        Duration::from_secs(3)
     }
 
     /// How long a behaviour may take before it counts as stuck.
     fn patience(&self) -> Duration {
-        Duration::from_secs(120)
+        Duration::from_secs(600)
     }
 
     /// A run of nobody in particular.

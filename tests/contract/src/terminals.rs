@@ -160,7 +160,7 @@ pub async fn an_abandoned_session_that_stays_is_killed(harness: &impl Harness) {
     let (_run, sandbox) = sandbox(harness).await;
     let desk = Desk::open(&sandbox, Command::new("nohup").arguments(["sleep", "3600"])).await;
     // Not before it ignores the signal: it says so on Linux, and does from its first step on the fake.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::time::sleep(harness.moment()).await;
     desk.session.abandon();
     assert_eq!(desk.session.wait().await, Ok(ExitStatus::Signaled(9)));
 }

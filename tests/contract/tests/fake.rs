@@ -23,7 +23,7 @@ fn harness() -> Option<Fake> {
     let manager = Manager::new(Parts {
         ceiling: fake::ceiling(),
         policies: vec![],
-        policy_deadline: Duration::from_secs(1),
+        policy_deadline: Duration::from_secs(60),
         audit: Arc::new(AuditLog::default()),
         snapshots: Some(Arc::new(store)),
         backends: vec![Arc::new(FakeBackend)],

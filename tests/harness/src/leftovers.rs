@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 pub struct Leftovers {
     /// Processes that descend from this one.
     pub processes: BTreeSet<u32>,
-    /// Network and mount namespaces that any process of the machine is in.
+    /// Network and mount namespaces that any process of the machine in another user namespace is in: not those of its
+    /// services, which come and go.
     pub namespaces: BTreeSet<PathBuf>,
-    /// Mounts that this process sees.
-    pub mounts: usize,
+    /// Mounts that this process sees, but for those that the machine's services make and users' sessions.
+    pub mounts: Vec<PathBuf>,
     /// Directories of sandboxes in any cgroup hierarchy.
     pub cgroups: BTreeSet<PathBuf>,
     /// What the open descriptors of this process lead to.
@@ -27,19 +28,19 @@ impl Leftovers {
         Self {
             processes: descendants(std::process::id()),
             namespaces: namespaces(),
-            mounts: std::fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count(),
+            mounts: mounts(),
             cgroups: cgroups(),
             descriptors: descriptors(),
         }
     }
 
-    /// Waits until nothing is there that was not there `before`, for a second at most: what ends in the background may
-    /// take a moment.
+    /// Waits until nothing is there that was not there `before`: what ends in the background may take a moment, and much more
+    /// on a busy machine.
     ///
     /// # Panics
     /// Something is left.
     pub fn assert_nothing_since(before: &Self) {
-        let deadline = Instant::now() + Duration::from_secs(1);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let now = Self::count();
             if now.adds_nothing_to(before) {
@@ -54,13 +55,13 @@ impl Leftovers {
         self.processes.is_subset(&before.processes)
             && self.namespaces.is_subset(&before.namespaces)
             && self.cgroups.is_subset(&before.cgroups)
-            && self.mounts <= before.mounts
+            && self.mounts.len() <= before.mounts.len()
             && self.descriptors.len() <= before.descriptors.len()
     }
 
     fn difference(&self, before: &Self) -> String {
         format!(
-            "processes {:?}, namespaces {:?}, cgroups {:?}, mounts {} → {}, descriptors {:?} → {:?}",
+            "processes {:?}, namespaces {:?}, cgroups {:?}, mounts {:?} → {:?}, descriptors {:?} → {:?}",
             self.processes.difference(&before.processes),
             self.namespaces.difference(&before.namespaces),
             self.cgroups.difference(&before.cgroups),
@@ -109,10 +110,20 @@ fn descendants(of: u32) -> BTreeSet<u32> {
 }
 
 fn namespaces() -> BTreeSet<PathBuf> {
-    let links = processes()
-        .into_iter()
-        .flat_map(|(pid, _)| ["net", "mnt"].map(|kind| format!("/proc/{pid}/ns/{kind}")));
-    links.filter_map(|link| std::fs::read_link(link).ok()).collect()
+    let namespace = |pid: &str, kind| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
+    let own = namespace("self", "user");
+    let all = processes().into_iter().map(|(pid, _)| pid.to_string());
+    all.filter(|pid| namespace(pid, "user") != own)
+        .flat_map(|pid| ["net", "mnt"].map(|kind| namespace(&pid, kind)))
+        .flatten()
+        .collect()
+}
+
+fn mounts() -> Vec<PathBuf> {
+    let lines = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    // The fifth field, proc_pid_mountinfo(5).
+    let places = lines.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
+    places.filter(|place| !place.starts_with("/run") && !place.starts_with("/snap")).collect()
 }
 
 /// Directories below a `mimobox` in any hierarchy of cgroup v1 or v2.

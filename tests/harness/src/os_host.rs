@@ -86,7 +86,7 @@ impl OsHost {
         let mut parts = Parts {
             ceiling: fake::ceiling(),
             policies: Vec::new(),
-            policy_deadline: Duration::from_secs(1),
+            policy_deadline: Duration::from_secs(60),
             audit: Arc::new(audit.clone()),
             snapshots: Some(Arc::new(store)),
             backends: vec![Arc::new(backend)],

@@ -128,7 +128,7 @@ impl Confined {
     }
 
     fn execute(&self, sandbox: &Sandbox, mut command: Command) -> Result<Finished, Error> {
-        command.timeout = Some(Duration::from_secs(30));
+        command.timeout = Some(Duration::from_secs(60));
         self.runtime.block_on(sandbox.execute(command, Vec::new()))
     }
 

@@ -4,18 +4,26 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mimobox_harness::{Requirement, component, met, program};
 
-/// A host with a state folder of its own; none where the machine lacks what sandboxes take.
+/// What one story leaves for a moment must not count against another.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A host with a state folder of its own, and no other beside it; none where the machine lacks what sandboxes take.
 pub struct Host {
     state: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Host {
     /// Ready to run components.
     pub fn new() -> Option<Self> {
-        met(Requirement::Root).then(|| Self { state: tempfile::tempdir().unwrap() })
+        met(Requirement::Root).then(|| {
+            let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+            Self { state: tempfile::tempdir().unwrap(), _alone }
+        })
     }
 
     /// Runs a component with these options of the host and, after `--`, these arguments of its own.

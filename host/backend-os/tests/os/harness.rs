@@ -138,7 +138,7 @@ impl Host {
         let manager = Manager::new(Parts {
             ceiling,
             policies: Vec::new(),
-            policy_deadline: Duration::from_secs(1),
+            policy_deadline: Duration::from_secs(60),
             audit: Arc::new(Forgetful),
             snapshots: Some(Arc::new(store)),
             backends: vec![Arc::new(backend)],

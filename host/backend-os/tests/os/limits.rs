@@ -48,12 +48,13 @@ fn a_fork_bomb_stays_within_its_limit_and_can_be_ended() {
         let sandbox = limited(&host, Limits { processes: Some(20), ..Limits::default() }).await;
         let bomb =
             sandbox.spawn(Command::new("perl").arguments(["-e", "while (1) { fork }"]), false).await.unwrap();
-        let mut most = 0;
-        for _ in 0..50 {
+        let (mut most, mut looked) = (0, 0);
+        while most < 3 || looked < 50 {
             most = most.max(sandbox.usage().await.unwrap().processes);
+            looked += 1;
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
-        assert!((3..=20).contains(&most), "{most}");
+        assert!(most <= 20, "{most}");
         bomb.kill();
         bomb.wait().await.unwrap();
         sandbox.close().await.unwrap();
@@ -103,7 +104,9 @@ fn a_share_of_a_processor_is_not_exceeded() {
         let sandbox = limited(&host, Limits { cpu: Some(200), ..Limits::default() }).await;
         let spinner =
             sandbox.spawn(Command::new("sh").arguments(["-c", "while :; do :; done"]), false).await.unwrap();
-        let (from, since) = (sandbox.usage().await.unwrap().cpu_time, std::time::Instant::now());
+        // Looked at first, and again last: however long an answer takes, it is counted.
+        let since = std::time::Instant::now();
+        let from = sandbox.usage().await.unwrap().cpu_time;
         tokio::time::sleep(std::time::Duration::from_millis(800)).await;
         let (used, elapsed) = (sandbox.usage().await.unwrap().cpu_time - from, since.elapsed());
         // Twice the share, for what falls into a period at either end.

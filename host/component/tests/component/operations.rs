@@ -223,7 +223,8 @@ async fn a_guest_whose_output_was_closed_goes_on() {
     let (writer, reader) = duplex(8);
     drop(reader);
     let sink = Sink::new(writer, false);
-    let invocation = invocation(&["print-both"], Stdio { stdout: sink.clone(), stderr: sink }, soon());
+    let invocation =
+        invocation(&["print-both"], Stdio { stdout: sink.clone(), stderr: sink }, RunLimits::default());
     let run = Stand::new().manager.begin(Subject::default());
     assert_eq!(orchestrator().run(run, invocation).await.unwrap(), 0);
 }

@@ -108,7 +108,7 @@ async fn a_narrowing_is_in_force() {
 
 #[tokio::test]
 async fn a_policy_that_gives_no_verdict_denies() {
-    let limits = PolicyLimits { deadline: Duration::from_millis(100), ..PolicyLimits::default() };
+    let limits = PolicyLimits { deadline: Duration::from_secs(2), ..PolicyLimits::default() };
     for name in ["spin", "trap", "allocate", "absurd"] {
         let failing = policy(&built(&format!("test-policy-{name}")), limits).unwrap();
         let ended = Stand::with_policies(vec![Arc::new(failing)]).orchestrate(&["execute", "true"]).await;

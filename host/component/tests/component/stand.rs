@@ -88,7 +88,7 @@ impl Stand {
         let manager = Manager::new(Parts {
             ceiling: fake::ceiling(),
             policies,
-            policy_deadline: Duration::from_secs(5),
+            policy_deadline: Duration::from_secs(60),
             audit: Arc::new(audit.clone()),
             snapshots: None,
             backends: vec![Arc::new(FakeBackend)],

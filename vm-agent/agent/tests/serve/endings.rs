@@ -38,14 +38,14 @@ async fn what_a_command_leaves_in_its_group_is_killed_before_its_end_is_told() {
 #[tokio::test]
 async fn an_escapee_lives_on_and_is_reaped() {
     let (_agent, client) = Agent::connect().await;
-    let escape = script("exec 5<&0; setsid sh -c 'echo $$; read line' <&5 & wait");
-    let mut process = client.spawn(escape, Stdin::Pipe).await.unwrap();
+    let escape = script("setsid sh -c 'echo $$; exec sleep 1000' & wait");
+    let mut process = client.spawn(escape, Stdin::Null).await.unwrap();
     let escaped = line(&mut process).await;
     client.kill(process.id).await.unwrap();
     assert_eq!(process.ended.await.unwrap(), ExitStatus::Signaled(9));
     assert!(exists(&escaped));
-    // It ends with its input; it is gone once the agent has reaped it.
-    drop(process.stdin);
+    run(&client, command("kill", &["-9", &escaped])).await;
+    // Gone once the agent has reaped it.
     while exists(&escaped) {
         run(&client, command("true", &[])).await;
     }
