@@ -72,9 +72,26 @@ fn a_guest_ends_when_its_host_has_gone() {
 }
 
 #[test]
-fn a_vmm_that_is_killed_leaves_no_process() {
+fn a_vmm_that_is_killed_ends_at_any_stage() {
     let Some(probe) = need::kvm() else { return };
-    let mut vmm = running(&probe, tiny::SPIN);
-    vmm.kill();
-    vmm.ends();
+    let started = || vmm::Vmm::start(&tiny::config(&probe), tiny::parts(tiny::SPIN));
+    let jailed = || {
+        let mut vmm = started();
+        assert!(matches!(vmm.event(), Event::Jailed(_)));
+        vmm
+    };
+    let configured = || vmm::Vmm::configured(&tiny::config(&probe), tiny::parts(tiny::SPIN));
+    let running = || running(&probe, tiny::SPIN);
+    let paused = || {
+        let mut vmm = running();
+        vmm.pause();
+        vmm
+    };
+    let stages: [&dyn Fn() -> vmm::Vmm; 6] =
+        [&vmm::Vmm::unconfigured, &started, &jailed, &configured, &running, &paused];
+    for stage in stages {
+        let mut vmm = stage();
+        vmm.kill();
+        vmm.ends();
+    }
 }
