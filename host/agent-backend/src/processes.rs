@@ -19,8 +19,8 @@ pub trait MemoryKills: Send + Sync {
     /// How often, as far as is known without asking anybody.
     fn known(&self) -> u64;
 
-    /// How often by now.
-    async fn count(&self) -> u64;
+    /// Whether it is more often than `before` by now, when something has just been killed.
+    async fn exceed(&self, before: u64) -> bool;
 }
 
 /// The processes of one sandbox.
@@ -130,6 +130,6 @@ impl Terminal for AgentControl {
 impl AgentControl {
     /// Whether the kernel killed for want of memory while it ran, and we did not kill it.
     async fn was_out_of_memory(&self) -> bool {
-        !self.killed.load(Ordering::Acquire) && self.kills.count().await > self.kills_before
+        !self.killed.load(Ordering::Acquire) && self.kills.exceed(self.kills_before).await
     }
 }

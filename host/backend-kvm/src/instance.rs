@@ -1,7 +1,7 @@
 //! One live microVM, as the domain sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -45,7 +45,7 @@ pub(crate) struct KvmInstance {
 
 impl KvmInstance {
     pub(crate) fn new(vmm: Vmm, client: Client, template: Template) -> Self {
-        let kills = Arc::new(GuestKills { _client: client.clone(), known: AtomicU64::new(0) });
+        let kills = Arc::new(GuestKills(vmm.log.clone()));
         Self {
             processes: SandboxProcesses::new(client.clone(), kills),
             files: SandboxFiles::new(client.clone()),
@@ -178,20 +178,17 @@ impl Drop for KvmInstance {
     }
 }
 
-/// What the guest's kernel has killed for want of memory. It does not say yet: a command that was is told as killed.
-struct GuestKills {
-    _client: Client,
-    known: AtomicU64,
-}
+/// What the guest's kernel has killed for want of memory, as its console says.
+struct GuestKills(Log);
 
 #[async_trait]
 impl MemoryKills for GuestKills {
     fn known(&self) -> u64 {
-        self.known.load(Ordering::Acquire)
+        self.0.memory_kills()
     }
 
-    async fn count(&self) -> u64 {
-        self.known()
+    async fn exceed(&self, before: u64) -> bool {
+        self.0.memory_kills_exceed(before).await
     }
 }
 

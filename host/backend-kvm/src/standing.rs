@@ -19,11 +19,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// `Absent`, `Denied`, `Open`.
 pub fn open_kvm() -> Result<OwnedFd, KvmError> {
-    open("/dev/kvm", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| match errno {
+    open("/dev/kvm", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(refused)
+}
+
+fn refused(errno: Errno) -> KvmError {
+    match errno {
         Errno::NOENT | Errno::NXIO | Errno::NODEV => KvmError::Absent,
         Errno::ACCESS | Errno::PERM => KvmError::Denied,
         errno => KvmError::Open(errno),
-    })
+    }
 }
 
 /// Has a VMM find out how guests run here, by running instructions in one. Must be called within a tokio runtime.
@@ -48,5 +52,18 @@ pub(crate) async fn probe_with(program: &Program, kvm: BorrowedFd<'_>) -> Result
     match answer.map_err(|_| KvmError::NoAnswer("no answer in time".to_owned()))??.event {
         Event::Probed(found) => Ok(found?),
         _ => Err(KvmError::NoAnswer("an answer that makes no sense".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_not_there_and_one_that_may_not_be_opened_are_told_with_what_helps() {
+        let told = |errno| refused(errno).to_string();
+        assert!(told(Errno::NOENT).contains("load the module"));
+        assert!(told(Errno::ACCESS).contains("the group `kvm`"));
+        assert!(matches!(refused(Errno::MFILE), KvmError::Open(Errno::MFILE)));
     }
 }

@@ -14,13 +14,13 @@ impl Harness for Kvm {
         self.0.manager()
     }
 
-    // Where a guest's kernel is emulated, a command takes a second to begin, and more where the machine is busy.
+    // Where a guest's kernel is emulated, a command takes a second to begin, and many where the machine is busy.
     fn moment(&self) -> Duration {
-        Duration::from_secs(10)
+        Duration::from_secs(30)
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_secs(600)
+        Duration::from_secs(900)
     }
 }
 

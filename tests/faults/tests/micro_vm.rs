@@ -35,6 +35,29 @@ async fn as_root(sandbox: &Sandbox, script: &str) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&finished.stdout).into_owned())
 }
 
+/// Of this process alone: others may make sandboxes on this machine meanwhile. What ends in the background takes a moment.
+async fn nothing_of_ours_is_left_since(before: &Leftovers) {
+    let ours = format!("/{}-", std::process::id());
+    let left = |now: &Leftovers| {
+        let mut left: Vec<_> = now.processes.difference(&before.processes).map(u32::to_string).collect();
+        let cgroups = now.cgroups.difference(&before.cgroups).map(|path| path.display().to_string());
+        left.extend(cgroups.filter(|path| path.contains(&ours)));
+        if now.descriptors.len() > before.descriptors.len() {
+            left.push(format!("{:?}, not {:?}", now.descriptors, before.descriptors));
+        }
+        left
+    };
+    let mut last = Vec::new();
+    for _ in 0..1000 {
+        last = left(&Leftovers::count());
+        if last.is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("left behind: {last:?}");
+}
+
 async fn is_gone(sandbox: &Sandbox) {
     assert_eq!(sandbox.execute(Command::new("true"), vec![]).await.unwrap_err(), Error::Gone);
 }
@@ -66,7 +89,7 @@ fn a_vmm_that_is_killed_while_its_sandbox_is_made_fails_that_alone() {
                 Ok((_run, sandbox)) => is_gone(&sandbox).await,
                 Err(error) => assert!(matches!(error, Error::Failed(_)), "{error:?}"),
             }
-            Leftovers::assert_nothing_since(&before);
+            nothing_of_ours_is_left_since(&before).await;
         }
         works(&first).await;
     });
@@ -85,30 +108,20 @@ fn a_vmm_that_says_nothing_is_told_from_one_that_works() {
         let before = Leftovers::count();
         let refused = host.run().create(Spec::default()).await.unwrap_err();
         assert!(matches!(refused, Error::Unsupported(_)), "{refused:?}");
-        Leftovers::assert_nothing_since(&before);
+        nothing_of_ours_is_left_since(&before).await;
     });
 }
 
 #[test]
-fn a_guest_that_powers_itself_off_is_gone() {
+fn a_guest_that_reboots_or_kills_its_agent_is_gone() {
     run(async |host| {
         let run = host.run();
-        for script in ["echo o > /proc/sysrq-trigger; sleep 3600", "kill -9 1; reboot -f; sleep 3600"] {
+        for script in ["reboot -f; sleep 3600", "kill -9 -1; sleep 3600"] {
             let sandbox = run.create(Spec::default()).await.unwrap();
             let _ = as_root(&sandbox, script).await;
             is_gone(&sandbox).await;
         }
         works(&run.create(Spec::default()).await.unwrap()).await;
-    });
-}
-
-#[test]
-fn a_guest_that_panics_is_gone() {
-    run(async |host| {
-        let run = host.run();
-        let sandbox = run.create(Spec::default()).await.unwrap();
-        let _ = as_root(&sandbox, "echo c > /proc/sysrq-trigger; sleep 3600").await;
-        is_gone(&sandbox).await;
     });
 }
 
@@ -144,6 +157,6 @@ fn a_hundred_microvms_leave_nothing_behind() {
             run.create(Spec::default()).await.unwrap();
             run.end().await.unwrap();
         }
-        Leftovers::assert_nothing_since(&before);
+        nothing_of_ours_is_left_since(&before).await;
     });
 }

@@ -69,6 +69,9 @@ fn every_key_is_read() {
         entries = 1000
         depth = 32
         path-length = 1024
+        [micro-vm]
+        kernel = "vmlinux"
+        base-image = "/srv/base.erofs"
         "#,
     )
     .unwrap();
@@ -92,6 +95,8 @@ fn every_key_is_read() {
     assert!(config.tolerate.contains("cpu-limit"));
     let images = mimobox_images::Limits { bytes: 2 << 30, entries: 1000, depth: 32, path: 1024 };
     assert_eq!(config.images, images);
+    assert_eq!(config.micro_vm.kernel.as_deref(), Some(Path::new("etc/vmlinux")));
+    assert_eq!(config.micro_vm.base_image.as_deref(), Some(Path::new("/srv/base.erofs")));
 
     let [first, second] = config.policies.as_slice() else { panic!("two policies: {:?}", config.policies) };
     assert_eq!((first.name.as_str(), first.deadline), ("first", Duration::from_millis(50)));

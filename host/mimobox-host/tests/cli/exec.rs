@@ -1,5 +1,7 @@
 //! `exec`: streams, exit codes, limits, volumes.
 
+use mimobox_harness::{Requirement, base_image, kernel, met, vmm};
+
 use crate::Caller;
 
 #[test]
@@ -76,6 +78,7 @@ fn more_than_the_ceiling_exits_with_126_and_names_the_rule() {
         .call(&["exec", "--memory", "64 GiB", "--", "true"])
         .exits(126)
         .says("failed to make a sandbox: denied by rule ceiling-memory");
+    caller.file("mimobox.toml", "[ceiling]\nisolation = [\"os\"]\n");
     caller.call(&["exec", "--isolation", "micro-vm", "--", "true"]).exits(126).says("ceiling-isolation");
 }
 
@@ -202,4 +205,31 @@ fn a_reader_that_goes_away_ends_the_program() {
     let mut child = caller.start(&["exec", "--", "yes"], std::process::Stdio::null());
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(141));
+}
+
+#[test]
+fn a_micro_vm_runs_a_kernel_of_its_own() {
+    let Some(caller) = Caller::with_sandboxes() else { return };
+    if !met(Requirement::Kvm) {
+        return;
+    }
+    let parts = [
+        ("MIMOBOX_VMM", vmm()),
+        ("MIMOBOX_KERNEL", kernel()),
+        ("MIMOBOX_BASE_IMAGE", base_image()),
+    ];
+    let variables: Vec<_> = parts.iter().map(|(name, path)| (*name, path.to_str().unwrap())).collect();
+    let exec = ["exec", "--isolation", "micro-vm", "--memory", "64 MiB", "--", "uname", "-r"];
+    let done = caller.call_with_variables(&exec, &variables).exits(0);
+    assert!(done.stdout.trim_end().ends_with("-mimobox"), "{}", done.stdout);
+}
+
+#[test]
+fn a_micro_vm_without_its_parts_is_refused_and_doctor_says_why() {
+    let Some(caller) = Caller::with_sandboxes() else { return };
+    let nowhere = [("MIMOBOX_KERNEL", "/nowhere/vmlinux")];
+    let exec = ["exec", "--isolation", "micro-vm", "--", "true"];
+    let done = caller.call_with_variables(&exec, &nowhere);
+    assert!(done.stderr.contains("doctor"), "{}", done.stderr);
+    assert!(caller.call_with_variables(&["doctor"], &nowhere).stdout.contains("cargo xtask kernel"));
 }
