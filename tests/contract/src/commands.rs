@@ -1,7 +1,5 @@
 //! Commands that run to their end.
 
-use std::time::Duration;
-
 use mimobox_sandbox::{Command, Error, ExitStatus, Spec};
 
 use crate::{Harness, sandbox, sleeper};

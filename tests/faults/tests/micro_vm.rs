@@ -129,7 +129,8 @@ fn a_guest_that_reboots_or_kills_its_agent_is_gone() {
 fn root_of_a_guest_reaches_nothing_of_the_host() {
     run(async |host| {
         let run = host.run();
-        let (sandbox, other) = (run.create(Spec::default()).await.unwrap(), run.create(Spec::default()).await.unwrap());
+        let (sandbox, other) =
+            (run.create(Spec::default()).await.unwrap(), run.create(Spec::default()).await.unwrap());
         let before = Leftovers::count();
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
         let script = "mount -t tmpfs none /mnt; hostname other; insmod /bin/busybox; mknod /tmp/disk b 254 0; \

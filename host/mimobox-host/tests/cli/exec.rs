@@ -213,11 +213,7 @@ fn a_micro_vm_runs_a_kernel_of_its_own() {
     if !met(Requirement::Kvm) {
         return;
     }
-    let parts = [
-        ("MIMOBOX_VMM", vmm()),
-        ("MIMOBOX_KERNEL", kernel()),
-        ("MIMOBOX_BASE_IMAGE", base_image()),
-    ];
+    let parts = [("MIMOBOX_VMM", vmm()), ("MIMOBOX_KERNEL", kernel()), ("MIMOBOX_BASE_IMAGE", base_image())];
     let variables: Vec<_> = parts.iter().map(|(name, path)| (*name, path.to_str().unwrap())).collect();
     let exec = ["exec", "--isolation", "micro-vm", "--memory", "64 MiB", "--", "uname", "-r"];
     let done = caller.call_with_variables(&exec, &variables).exits(0);
