@@ -107,7 +107,7 @@ fn only_the_component_crate_sees_wasmtime() {
 
 #[test]
 fn only_the_library_and_the_binary_put_the_parts_together() {
-    let parts = ["mimobox-component", "mimobox-backend-os"];
+    let parts = ["mimobox-component", "mimobox-backend-os", "mimobox-backend-kvm"];
     for (name, on) in dependencies() {
         let seen = parts.iter().filter(|part| on.contains(**part)).count();
         let embeds = ["mimobox", "mimobox-host", "mimobox-harness", "mimobox-bench"].contains(&name.as_str());
