@@ -7,6 +7,9 @@
 //!                                   └── taken, or nothing taken for a second ───────────────────────┘
 //! ```
 //!
+//! What a terminal held last and nobody took in that second still waits for whoever takes it later, or for the other end of its
+//! output to go.
+//!
 //! What goes by a process's number is its process group, or on a terminal its session. A process that has left that, by
 //! setsid(2) or without a terminal by setpgid(2), is no longer part of it: it lives until the sandbox ends, and the agent
 //! only reaps it.
@@ -51,6 +54,8 @@ pub(crate) struct Processes {
     upper: Option<OwnedFd>,
     kernel_threads: Option<u32>,
     processes: Vec<Process>,
+    /// By the numbers that they had: the terminals of ended processes whose last output is not taken yet.
+    untaken: Vec<(u32, Terminal)>,
 }
 
 struct Process {
@@ -85,12 +90,16 @@ pub(crate) enum Reaped {
 impl Processes {
     pub(crate) fn new(surroundings: Surroundings) -> Self {
         let Surroundings { identity, upper, kernel_threads } = surroundings;
-        Self { spawner: Spawner::new(identity), upper, kernel_threads, processes: Vec::new() }
+        Self { spawner: Spawner::new(identity), upper, kernel_threads, processes: Vec::new(), untaken: Vec::new() }
     }
 
     /// Whether a process goes by this number.
     pub(crate) fn knows(&self, id: u32) -> bool {
         self.processes.iter().any(|process| process.id == id)
+    }
+
+    fn is_full(&self) -> bool {
+        self.processes.len() + self.untaken.len() >= MAX_PROCESSES
     }
 
     /// Starts a command. Once this returns, nobody but the command holds its ends of the streams.
@@ -100,7 +109,7 @@ impl Processes {
         command: &Command,
         streams: Vec<OwnedFd>,
     ) -> Result<(), SpawnFailure> {
-        if self.processes.len() >= MAX_PROCESSES {
+        if self.is_full() {
             return Err(SpawnFailure::LimitReached);
         }
         let leader = self.spawner.spawn(command, &streams)?;
@@ -117,7 +126,7 @@ impl Processes {
         pipes: Vec<OwnedFd>,
         epoll: &Epoll,
     ) -> Result<(), SpawnFailure> {
-        if self.processes.len() >= MAX_PROCESSES {
+        if self.is_full() {
             return Err(SpawnFailure::LimitReached);
         }
         let pipes = pipes.try_into().map_err(|_| SpawnFailure::Failed(Errno::EBADF as i32))?;
@@ -134,7 +143,7 @@ impl Processes {
         operation: &FileOperation,
         pipe: Option<OwnedFd>,
     ) -> Result<(), SpawnFailure> {
-        if self.processes.len() >= MAX_PROCESSES {
+        if self.is_full() {
             return Err(SpawnFailure::LimitReached);
         }
         let user = self.spawner.identity().resolve(None)?;
@@ -151,7 +160,7 @@ impl Processes {
         direction: Direction,
         pipe: Option<OwnedFd>,
     ) -> Result<(), SpawnFailure> {
-        if self.processes.len() >= MAX_PROCESSES {
+        if self.is_full() {
             return Err(SpawnFailure::LimitReached);
         }
         // An agent that serves at once is in no sandbox of ours: the machine's own files are not its to save.
@@ -203,7 +212,9 @@ impl Processes {
     pub(crate) fn terminal_may_be_ready(&mut self, id: u32, end: TerminalEnd, events: EpollFlags) {
         // An event may come after the end of what it is about.
         let process = self.processes.iter_mut().find(|process| process.id == id);
-        if let Some(terminal) = process.and_then(|process| process.terminal.as_mut()) {
+        let of_process = process.and_then(|process| process.terminal.as_mut());
+        let untaken = self.untaken.iter_mut().filter(|(of, _)| *of == id).map(|(_, terminal)| terminal);
+        for terminal in of_process.into_iter().chain(untaken) {
             terminal.may_be_ready(end, events);
         }
     }
@@ -236,10 +247,16 @@ impl Processes {
 
     /// Takes out the processes of which nothing is left, and says so in responses.
     pub(crate) fn conclude(&mut self) -> Vec<Response> {
+        self.untaken.retain_mut(|(_, terminal)| {
+            terminal.flush();
+            !terminal.is_flushed()
+        });
         let mut ended = Vec::new();
         self.processes.retain_mut(|process| match process.conclude() {
             Some(status) => {
                 ended.push(Response::Ended { id: process.id, status });
+                let untaken = process.terminal.take().filter(|terminal| !terminal.is_flushed());
+                self.untaken.extend(untaken.map(|terminal| (process.id, terminal)));
                 false
             }
             None => true,

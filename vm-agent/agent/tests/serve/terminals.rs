@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use mimobox_protocol::{
     Command, ExitStatus, Request, Response, Signal, SignalFailure, SpawnFailure, TerminalSize,
@@ -290,6 +291,24 @@ fn a_flood_arrives_whole_before_a_slow_reader() {
     let expected: String = (1..=400_000).map(|number| format!("{number}\n")).collect();
     assert!(shown == expected.as_bytes(), "{} of {} bytes", shown.len(), expected.len());
     assert_eq!(host.end(terminal.id), ExitStatus::Exited(3));
+}
+
+#[test]
+fn what_is_shown_last_waits_for_a_late_reader() {
+    let (_agent, mut host) = RawHost::greeted();
+    let mut terminal = Terminal::open(&mut host, script("stty -opost; seq 100000"));
+    let expected: String = (1..=100_000).map(|number| format!("{number}\n")).collect();
+    let mut shown = Vec::new();
+    // Later each time than the agent holds an end back for it. Somewhere here the writer is done.
+    for part in [expected.len() - 300_000, 100_000, 100_000] {
+        let mut piece = vec![0; part];
+        terminal.screen.read_exact(&mut piece).unwrap();
+        shown.extend(piece);
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+    terminal.screen.read_to_end(&mut shown).unwrap();
+    assert!(shown == expected.as_bytes(), "{} of {} bytes", shown.len(), expected.len());
+    assert_eq!(host.end(terminal.id), ExitStatus::Exited(0));
 }
 
 #[test]
