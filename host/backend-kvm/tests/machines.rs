@@ -20,7 +20,12 @@ fn run<F: Future<Output = ()>>(test: impl FnOnce(KvmHost) -> F) {
 
 async fn says(sandbox: &Sandbox, line: &str) -> String {
     let finished = sandbox.execute(Command::new("sh").arguments(["-c", line]), vec![]).await.unwrap();
-    assert_eq!(finished.status, ExitStatus::Exited(0), "{line}: {}", String::from_utf8_lossy(&finished.stderr));
+    assert_eq!(
+        finished.status,
+        ExitStatus::Exited(0),
+        "{line}: {}",
+        String::from_utf8_lossy(&finished.stderr)
+    );
     String::from_utf8(finished.stdout).unwrap().trim_end().to_owned()
 }
 
@@ -76,9 +81,13 @@ fn too_little_memory_is_refused_with_the_least() {
 fn a_read_only_volume_is_there_as_it_was() {
     run(async |host| {
         std::fs::write(host.fixtures().join("word"), "hello").unwrap();
-        let sandbox = host.run().create(fixtures(true)).await.unwrap();
+        let run = host.run();
+        let sandbox = run.create(fixtures(true)).await.unwrap();
         std::fs::write(host.fixtures().join("word"), "changed").unwrap();
-        assert_eq!(says(&sandbox, "cat /mnt/fixtures/word; ! touch /mnt/fixtures/new 2> /dev/null").await, "hello");
+        assert_eq!(
+            says(&sandbox, "cat /mnt/fixtures/word; ! touch /mnt/fixtures/new 2> /dev/null").await,
+            "hello"
+        );
         assert!(!host.fixtures().join("new").exists());
     });
 }

@@ -65,6 +65,8 @@ impl KvmHost {
         let (folder, store) = snapshots();
         let mut ceiling = fake::ceiling();
         ceiling.isolation = vec![Isolation::MicroVm];
+        // For a machine that is busy, and emulates guest kernels.
+        ceiling.timeout = Duration::from_secs(600);
         let mut parts = Parts {
             ceiling,
             policies: Vec::new(),
