@@ -90,7 +90,13 @@ pub(crate) enum Reaped {
 impl Processes {
     pub(crate) fn new(surroundings: Surroundings) -> Self {
         let Surroundings { identity, upper, kernel_threads } = surroundings;
-        Self { spawner: Spawner::new(identity), upper, kernel_threads, processes: Vec::new(), untaken: Vec::new() }
+        Self {
+            spawner: Spawner::new(identity),
+            upper,
+            kernel_threads,
+            processes: Vec::new(),
+            untaken: Vec::new(),
+        }
     }
 
     /// Whether a process goes by this number.
