@@ -19,7 +19,7 @@ use tokio::io::AsyncWriteExt as _;
 use crate::error::{not_signalled, not_spawned, refused};
 
 /// How long an operation may take to undo what it began before it is killed.
-const UNDO_GRACE: Duration = Duration::from_secs(1);
+const UNDO_GRACE: Duration = Duration::from_secs(8);
 
 /// The files of one sandbox.
 pub struct SandboxFiles {

@@ -14,7 +14,7 @@ use crate::vmm::{Configured, Parts, Vmm, Workshop};
 
 /// How long a boot may take. Half a second on ordinary machines; half a minute where guest kernels are emulated and the
 /// machine is busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 /// From the line that says that it is ready to the call in which it waits.
 const SETTLING: Duration = Duration::from_millis(100);
 

@@ -19,7 +19,7 @@ use crate::files::Work;
 use crate::lifecycle::{Lifecycle, State};
 
 /// How long a stopped operation may take to be gone. Past that the sandbox is of unknown state.
-const STOP_GRACE: Duration = Duration::from_secs(10);
+const STOP_GRACE: Duration = Duration::from_secs(30);
 
 /// What an operation is tied to.
 pub(super) struct Ties {
