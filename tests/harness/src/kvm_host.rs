@@ -67,6 +67,7 @@ impl KvmHost {
         ceiling.isolation = vec![Isolation::MicroVm];
         // For a machine that is busy, and emulates guest kernels.
         ceiling.timeout = Duration::from_secs(600);
+        ceiling.lifetime = Duration::from_secs(3600);
         let mut parts = Parts {
             ceiling,
             policies: Vec::new(),
