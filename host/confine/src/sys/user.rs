@@ -13,6 +13,8 @@ use super::check;
 /// The kernel dumps no core of a process that has changed its user, and lets nobody but root trace it.
 pub(super) fn as_user<T>(user: u32, call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
     let (users, capabilities) = (getresuid()?, words()?);
+    // Changes nothing, but finds out now what could not be undone later.
+    set_words(&capabilities)?;
     // Root stays the saved user: with the last root of the three goes all that is permitted.
     set_users(user, user, users.effective.as_raw())?;
     let answer = set_words(&capabilities.map(Word::in_effect)).and_then(|()| call());
