@@ -9,6 +9,7 @@
 #[path = "../../../tests/fuzz/checks/vmm_control.rs"]
 mod vmm_control;
 
+use mimobox_mutation::Xorshift;
 use mimobox_vmm_protocol::{
     Account, Bytes, Config, Disk, End, Event, Failure, InternalError, JailLine, KernelFailure, Mechanism,
     Request, Start, StateFailure, Template, Usage, encode,
@@ -42,26 +43,6 @@ fn corpus() -> Vec<Vec<u8>> {
     requests.chain(events.iter().map(|event| encode(event).unwrap())).collect()
 }
 
-/// Marsaglia's xorshift: the same numbers in every run.
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
-    }
-}
-
 #[test]
 fn whole_messages_pass() {
     corpus().iter().for_each(|packet| vmm_control::check(packet));
@@ -70,28 +51,19 @@ fn whole_messages_pass() {
 #[test]
 fn changed_messages_pass() {
     let corpus = corpus();
-    let mut random = Xorshift(0x5DEE_CE66_D1CE_4E5B);
+    let mut random = Xorshift::first();
     for _ in 0..ROUNDS {
         let mut bytes = corpus[random.below(corpus.len())].clone();
-        for _ in 0..=random.below(4) {
-            let at = random.below(bytes.len() + 1);
-            match random.below(4) {
-                0 => bytes.truncate(at),
-                1 => bytes.insert(at, random.byte()),
-                2 if at < bytes.len() => drop(bytes.remove(at)),
-                _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= random.byte()),
-            }
-        }
+        random.change(&mut bytes, 4);
         vmm_control::check(&bytes);
     }
 }
 
 #[test]
 fn random_bytes_pass() {
-    let mut random = Xorshift(0x2545_F491_4F6C_DD1D);
+    let mut random = Xorshift::second();
     for _ in 0..ROUNDS {
         let length = random.below(64);
-        let bytes: Vec<_> = std::iter::repeat_with(|| random.byte()).take(length).collect();
-        vmm_control::check(&bytes);
+        vmm_control::check(&random.bytes(length));
     }
 }
