@@ -12,6 +12,7 @@
 mod command;
 mod error;
 mod files;
+pub mod installed;
 mod processes;
 
 pub use error::without_effect;

@@ -1,9 +1,10 @@
 //! Where the parts of microVMs are: beside this program, unless the operator says otherwise.
 
-use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+
+use mimobox_agent_backend::installed::{named_by, own_folder};
 
 use crate::config::KvmConfig;
 
@@ -80,13 +81,11 @@ impl Part {
     /// # Errors
     /// `OwnPlace`.
     pub fn path(self, configured: Option<&Path>) -> Result<PathBuf, MissingPart> {
-        let named = env::var_os(self.variable()).filter(|value| !value.is_empty()).map(PathBuf::from);
-        if let Some(named) = named.or_else(|| configured.map(Path::to_owned)) {
+        if let Some(named) = named_by(self.variable()).or_else(|| configured.map(Path::to_owned)) {
             return Ok(named);
         }
-        let own = env::current_exe().map_err(MissingPart::OwnPlace)?;
-        let folder = own.parent().unwrap_or(Path::new("/"));
-        let built = folder.parent().unwrap_or(folder).join("guest").join(self.file_name());
+        let folder = own_folder().map_err(MissingPart::OwnPlace)?;
+        let built = folder.parent().unwrap_or(&folder).join("guest").join(self.file_name());
         let beside = folder.join(self.file_name());
         Ok(if !beside.exists() && built.exists() { built } else { beside })
     }

@@ -1,12 +1,10 @@
-//! Where the agent's program is: beside this one, unless the operator says otherwise.
+//! The agent's program, from where it is installed.
 
-use std::env;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-const VARIABLE: &str = "MIMOBOX_AGENT";
-const FILE_NAME: &str = "mimobox-agent";
+use mimobox_backend_os::agent_path;
 
 /// Why there is no agent.
 #[derive(Debug, thiserror::Error)]
@@ -20,15 +18,8 @@ pub(crate) enum AgentError {
     Read { path: PathBuf, source: io::Error },
 }
 
-/// Reads the agent: `$MIMOBOX_AGENT`, or `mimobox-agent` beside this program.
+/// Reads it.
 pub(crate) fn read() -> Result<Vec<u8>, AgentError> {
-    let named = env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let path = match named {
-        Some(path) => path,
-        None => {
-            let own = env::current_exe().map_err(AgentError::OwnPlace)?;
-            own.parent().unwrap_or(Path::new("/")).join(FILE_NAME)
-        }
-    };
+    let path = agent_path().map_err(AgentError::OwnPlace)?;
     fs::read(&path).map_err(|source| AgentError::Read { path, source })
 }

@@ -161,7 +161,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             file: None,
-            ceiling: limits::moderate(),
+            ceiling: Ceiling::moderate(),
             policies: Vec::new(),
             components: BTreeMap::new(),
             volumes: BTreeMap::new(),

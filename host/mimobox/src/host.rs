@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -23,21 +23,17 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mimobox_backend_kvm::{BeginError, KvmBackend, KvmConfig, LazyKvmBackend};
-use mimobox_backend_os::{BackendConfig, Mechanism, NewBackendError, OsBackend, Volume};
-use mimobox_sandbox::{
-    Access, AuditSink, Ceiling, GrantedLimits, Isolation, Manager, Parts, Policy, Run, SnapshotId, Subject,
-};
+use mimobox_backend_os::{BackendConfig, Mechanism, NewBackendError, OsBackend, Volume, agent_path};
+use mimobox_sandbox::{Access, AuditSink, Ceiling, Manager, Parts, Policy, Run, SnapshotId, Subject};
 use mimobox_state::{AuditFile, LazyStore, OpenAuditError, Place};
 use parking_lot::Mutex;
 use tokio::io::AsyncRead;
 
-use crate::agent;
 use crate::config::Config;
 use crate::error::Result;
 use crate::sandbox::Sandbox;
 use crate::snapshot::SandboxSnapshot;
 
-const MIB: u64 = 1024 * 1024;
 /// Who asks, where the program gives no name of its own.
 const NAME: &str = "mimobox";
 /// In the user's cache folder: what microVMs start from.
@@ -219,7 +215,7 @@ impl HostBuilder {
         let id = unique_name();
         let agent = match self.agent {
             Some(agent) => agent.to_vec(),
-            None => agent::read()?,
+            None => read_agent()?,
         };
         let audit = match self.audit {
             Some(audit) => audit,
@@ -298,18 +294,15 @@ pub enum StartHostError {
 
 /// What holds where nothing is said: enough for a build or a script, not enough to trouble the machine.
 pub fn moderate_ceiling() -> Ceiling {
-    Ceiling {
-        isolation: vec![Isolation::Os, Isolation::MicroVm],
-        sandboxes: 64,
-        sandboxes_per_run: 64,
-        commands: 64,
-        limits: GrantedLimits { memory: 1024 * MIB, cpu: 2000, processes: 512, disk: 1024 * MIB },
-        defaults: GrantedLimits { memory: 512 * MIB, cpu: 1000, processes: 128, disk: 256 * MIB },
-        timeout: Duration::from_secs(10 * 60),
-        lifetime: Duration::from_secs(60 * 60),
-        output: 4 * MIB,
-        volumes: BTreeMap::new(),
-    }
+    let moderate = Ceiling::moderate();
+    // All sandboxes of a program that embeds this library may be of one run.
+    Ceiling { sandboxes_per_run: moderate.sandboxes, ..moderate }
+}
+
+/// The agent's program, from where it is installed.
+fn read_agent() -> Result<Vec<u8>, StartHostError> {
+    let path = agent_path().map_err(StartHostError::OwnPlace)?;
+    fs::read(&path).map_err(|source| StartHostError::Agent { path, source })
 }
 
 /// A host that is started at the first need.

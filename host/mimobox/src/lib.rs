@@ -25,7 +25,6 @@
 //! `$MIMOBOX_AGENT`, or [given as bytes](ConfigBuilder::agent).
 #![forbid(unsafe_code)]
 
-mod agent;
 pub mod blocking;
 mod command;
 mod config;

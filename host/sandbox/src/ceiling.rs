@@ -8,6 +8,8 @@ use crate::grant::{CommandGrant, SandboxGrant};
 use crate::limits::GrantedLimits;
 use crate::spec::{Command, Isolation, Mount, Spec};
 
+const MIB: u64 = 1024 * 1024;
+
 /// What an operator allows at most, and what is given where nothing is asked for.
 #[derive(Clone, Debug)]
 pub struct Ceiling {
@@ -31,6 +33,25 @@ pub struct Ceiling {
     pub output: u64,
     /// Volumes by name.
     pub volumes: BTreeMap<String, Access>,
+}
+
+impl Ceiling {
+    /// What holds where the operator says nothing: enough for a build or a script, not enough to trouble the machine. Without
+    /// volumes.
+    pub fn moderate() -> Self {
+        Self {
+            isolation: vec![Isolation::Os, Isolation::MicroVm],
+            sandboxes: 64,
+            sandboxes_per_run: 32,
+            commands: 64,
+            limits: GrantedLimits { memory: 1024 * MIB, cpu: 2000, processes: 512, disk: 1024 * MIB },
+            defaults: GrantedLimits { memory: 512 * MIB, cpu: 1000, processes: 128, disk: 256 * MIB },
+            timeout: Duration::from_secs(10 * 60),
+            lifetime: Duration::from_secs(60 * 60),
+            output: 4 * MIB,
+            volumes: BTreeMap::new(),
+        }
+    }
 }
 
 /// What may be done with a volume.

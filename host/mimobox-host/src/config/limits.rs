@@ -17,29 +17,13 @@ const FEWEST_PROCESSES: u32 = 2;
 /// Below this not even the agent runs.
 const LEAST_MEMORY: Size = Size(4 * MIB);
 
-/// What holds without a configuration: enough for a build or a script, not enough to trouble the machine.
-pub(super) fn moderate() -> Ceiling {
-    Ceiling {
-        isolation: vec![Isolation::Os, Isolation::MicroVm],
-        sandboxes: 64,
-        sandboxes_per_run: 32,
-        commands: 64,
-        limits: GrantedLimits { memory: 1024 * MIB, cpu: 2000, processes: 512, disk: 1024 * MIB },
-        defaults: GrantedLimits { memory: 512 * MIB, cpu: 1000, processes: 128, disk: 256 * MIB },
-        timeout: Duration::from_secs(10 * 60),
-        lifetime: Duration::from_secs(60 * 60),
-        output: 4 * MIB,
-        volumes: BTreeMap::new(),
-    }
-}
-
 /// The built-in ceiling with what the two tables change.
 pub(super) fn ceiling(
     source: &Source<'_>,
     most: &CeilingTable,
     usual: &DefaultsTable,
 ) -> Result<Ceiling, ConfigError> {
-    let built_in = moderate();
+    let built_in = Ceiling::moderate();
     let (limits, defaults) = (built_in.limits, built_in.defaults);
     check_least(source, most, usual)?;
     let memory =
