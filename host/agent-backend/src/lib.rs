@@ -10,11 +10,15 @@
 #![forbid(unsafe_code)]
 
 mod command;
+mod destruction;
+mod enforcement;
 mod error;
 mod files;
 pub mod installed;
 mod processes;
 
+pub use destruction::Destruction;
+pub use enforcement::reported;
 pub use error::without_effect;
 pub use files::SandboxFiles;
 pub use processes::{MemoryKills, SandboxProcesses};

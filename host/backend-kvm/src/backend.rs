@@ -49,7 +49,7 @@ pub struct KvmBackend {
     volumes: Arc<BTreeMap<String, OwnedFd>>,
     tolerated_jail: Vec<JailMechanism>,
     probe: OnceCell<Probe>,
-    templates: Mutex<HashMap<Shape, Arc<OnceCell<Template>>>>,
+    templates: Mutex<HashMap<Shape, Arc<OnceCell<Arc<Template>>>>>,
     booted: AtomicU64,
 }
 
@@ -100,8 +100,7 @@ impl KvmBackend {
         let disks = self.disks(&grant).await?;
         let set_up = set_up(&grant, &shape)?;
         let template = self.template(&shape).await?;
-        let (memory, start) =
-            template.get().ok_or(CreateError::ShuttingDown)?.parts().map_err(TemplateError::Open)?;
+        let (memory, start) = template.parts().map_err(TemplateError::Open)?;
         let limits = boot::limits(&shape, grant.limits.cpu);
         let config = boot::config(&shape, Start::Restore, &self.tolerated_jail);
         let parts = Parts { memory, start, disks };
@@ -121,10 +120,10 @@ impl KvmBackend {
     }
 
     /// The template of this shape, booted now if it was never before. Whoever wants the same meanwhile waits.
-    async fn template(&self, shape: &Shape) -> Result<Arc<OnceCell<Template>>, CreateError> {
+    async fn template(&self, shape: &Shape) -> Result<Arc<Template>, CreateError> {
         let cell = Arc::clone(self.templates.lock().entry(*shape).or_default());
-        cell.get_or_try_init(|| self.find_or_boot(shape)).await?;
-        Ok(cell)
+        let template = cell.get_or_try_init(async || self.find_or_boot(shape).await.map(Arc::new)).await?;
+        Ok(Arc::clone(template))
     }
 
     async fn find_or_boot(&self, shape: &Shape) -> Result<Template, TemplateError> {

@@ -1,6 +1,7 @@
 //! The report: what holds a microVM in, line by line.
 
-use mimobox_confine::{Enforcement as Line, Mechanism, Status};
+use mimobox_agent_backend::reported;
+use mimobox_confine::{Enforcement as Line, Mechanism};
 use mimobox_sandbox::{Enforcement, EnforcementStatus, SandboxGrant};
 use mimobox_vmm_protocol::{Flavour, JailLine, Probe, Template};
 
@@ -20,7 +21,7 @@ pub(crate) fn report(
         Mechanism::ProcessesLimit | Mechanism::Freezer => None,
         Mechanism::MemoryLimit => Some(memory(line, shape)),
         Mechanism::CpuLimit => Some(cpu(line, shape)),
-        _ => Some(told(line)),
+        _ => Some(reported(line)),
     }));
     lines.push(enforced(
         "processes-limit",
@@ -77,25 +78,12 @@ fn memory(line: Line, shape: &Shape) -> Enforcement {
 }
 
 fn cpu(line: Line, shape: &Shape) -> Enforcement {
-    let told = told(line);
+    let told = reported(line);
     let detail = match told.detail.as_str() {
         "" => format!("{} processors", shape.vcpus),
         detail => format!("{} processors; {detail}", shape.vcpus),
     };
     Enforcement { detail, ..told }
-}
-
-fn told(line: Line) -> Enforcement {
-    Enforcement {
-        mechanism: line.mechanism.name().into(),
-        status: match line.status {
-            Status::Enforced => EnforcementStatus::Enforced,
-            Status::Partial => EnforcementStatus::Partial,
-            Status::Absent => EnforcementStatus::Absent,
-            Status::NotRequested => EnforcementStatus::NotRequested,
-        },
-        detail: line.detail,
-    }
 }
 
 fn enforced(mechanism: &'static str, detail: String) -> Enforcement {

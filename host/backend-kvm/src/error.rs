@@ -134,8 +134,6 @@ pub(crate) enum DestroyError {
     End(#[source] EndError),
     #[error("failed to remove the VMM's cgroups")]
     Groups(#[source] CgroupError),
-    #[error("failed to finish: the host is shutting down")]
-    ShuttingDown,
 }
 
 impl From<CreateError> for Error {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mimobox_agent_backend::{MemoryKills, SandboxFiles, SandboxProcesses, without_effect};
+use mimobox_agent_backend::{Destruction, MemoryKills, SandboxFiles, SandboxProcesses, without_effect};
 use mimobox_agent_client::Client;
 use mimobox_sandbox::{
     Authorized, CommandGrant, Error, FileTask, Files, Instance, Opened, Output, Result, Save, Spawned,
@@ -14,7 +14,6 @@ use mimobox_sandbox::{
 use mimobox_vmm_protocol::{Event, Request, Template};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 use crate::control::{Control, ControlError};
 use crate::error::{DestroyError, VmmError};
@@ -40,7 +39,7 @@ pub(crate) struct KvmInstance {
     paused: AtomicBool,
     /// Taken by whoever destroys it first.
     vmm: Mutex<Option<Vmm>>,
-    destroyed: watch::Sender<Option<Result<()>>>,
+    destroyed: Destruction,
 }
 
 impl KvmInstance {
@@ -56,7 +55,7 @@ impl KvmInstance {
             processes_seen: AtomicU32::new(0),
             paused: AtomicBool::new(false),
             vmm: Mutex::new(Some(vmm)),
-            destroyed: watch::Sender::new(None),
+            destroyed: Destruction::default(),
         }
     }
 
@@ -90,7 +89,7 @@ impl KvmInstance {
         let destroyed = self.destroyed.clone();
         let mut end = move || {
             let end = vmm.take_process().map_or(Ok(()), |process| process.end());
-            destroyed.send_replace(Some(end.map_err(|error: DestroyError| Error::failed(&error))));
+            destroyed.settle(end.map_err(|error: DestroyError| Error::failed(&error)));
         };
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(end)),
@@ -163,12 +162,8 @@ impl Instance for KvmInstance {
     }
 
     async fn destroy(&self) -> Result<()> {
-        let mut destroyed = self.destroyed.subscribe();
         self.begin_destruction();
-        match destroyed.wait_for(Option::is_some).await {
-            Ok(end) => end.clone().unwrap_or(Ok(())),
-            Err(_) => Err(Error::failed(&DestroyError::ShuttingDown)),
-        }
+        self.destroyed.settled().await
     }
 }
 

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use mimobox_agent_backend::reported;
 use mimobox_agent_client::{Client, Options};
 #[cfg(feature = "weaken")]
 use mimobox_confine::Plan;
-use mimobox_confine::Status;
 use mimobox_sandbox::{
-    Authorized, Backend, Created, Enforcement, EnforcementStatus, Isolation, Output, Result, SandboxGrant,
-    SandboxId,
+    Authorized, Backend, Created, Enforcement, Isolation, Output, Result, SandboxGrant, SandboxId,
 };
 
 use crate::config::BackendConfig;
@@ -65,7 +64,7 @@ impl OsBackend {
         };
         let Ready { enclosure, connection, enforcement } = ready;
         let client = Client::connect(connection, Options::default()).await.map_err(CreateError::Connect)?;
-        Ok((OsInstance::new(enclosure, client), enforcement.into_iter().map(line).collect()))
+        Ok((OsInstance::new(enclosure, client), enforcement.into_iter().map(reported).collect()))
     }
 }
 
@@ -103,17 +102,4 @@ async fn blocking<T: Send + 'static>(
     make: impl FnOnce() -> Result<T, CreateError> + Send + 'static,
 ) -> Result<T, CreateError> {
     tokio::task::spawn_blocking(make).await.map_err(|_| CreateError::ShuttingDown)?
-}
-
-fn line(line: mimobox_confine::Enforcement) -> Enforcement {
-    Enforcement {
-        mechanism: line.mechanism.name().into(),
-        status: match line.status {
-            Status::Enforced => EnforcementStatus::Enforced,
-            Status::Partial => EnforcementStatus::Partial,
-            Status::Absent => EnforcementStatus::Absent,
-            Status::NotRequested => EnforcementStatus::NotRequested,
-        },
-        detail: line.detail,
-    }
 }

@@ -154,6 +154,4 @@ pub(crate) enum DestroyError {
     Wait(#[source] io::Error),
     #[error("failed to remove the sandbox's cgroups")]
     Groups(#[source] CgroupError),
-    #[error("failed to finish: the host is shutting down")]
-    ShuttingDown,
 }

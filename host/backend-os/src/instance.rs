@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mimobox_agent_backend::{MemoryKills, SandboxFiles, SandboxProcesses, without_effect};
+use mimobox_agent_backend::{Destruction, MemoryKills, SandboxFiles, SandboxProcesses, without_effect};
 use mimobox_agent_client::Client;
 use mimobox_confine::cgroup::{CgroupError, Group};
 use mimobox_sandbox::{
@@ -14,7 +14,6 @@ use parking_lot::Mutex;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 use crate::enclosure::Enclosure;
 use crate::error::DestroyError;
@@ -27,7 +26,7 @@ pub(crate) struct OsInstance {
     group: Arc<Group>,
     /// Taken by whoever destroys it first.
     enclosure: Mutex<Option<Enclosure>>,
-    destroyed: watch::Sender<Option<Result<()>>>,
+    destroyed: Destruction,
 }
 
 impl OsInstance {
@@ -39,7 +38,7 @@ impl OsInstance {
             client,
             group,
             enclosure: Mutex::new(Some(enclosure)),
-            destroyed: watch::Sender::new(None),
+            destroyed: Destruction::default(),
         }
     }
 
@@ -61,12 +60,12 @@ impl OsInstance {
                     Ok(()) => ended(&enclosure).await,
                     failed => failed,
                 };
-                destroyed.send_replace(Some(end.map_err(|error| Error::failed(&error))));
+                destroyed.settle(end.map_err(|error| Error::failed(&error)));
             })),
             Err(_) => {
                 // Waits for its end.
                 drop(enclosure);
-                destroyed.send_replace(Some(Ok(())));
+                destroyed.settle(Ok(()));
             }
         }
     }
@@ -142,12 +141,8 @@ impl Instance for OsInstance {
     }
 
     async fn destroy(&self) -> Result<()> {
-        let mut destroyed = self.destroyed.subscribe();
         self.begin_destruction();
-        match destroyed.wait_for(Option::is_some).await {
-            Ok(end) => end.clone().unwrap_or(Ok(())),
-            Err(_) => Err(Error::failed(&DestroyError::ShuttingDown)),
-        }
+        self.destroyed.settled().await
     }
 }
 
