@@ -66,11 +66,8 @@ impl Drop for Running {
 
 #[test]
 fn all_bytes_reach_the_guest() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
-    let (read, write) = std::io::pipe().unwrap();
-    let (stream, _) = peer.open_stream(0, read.as_fd());
-    drop(read);
+    let mut peer = Peer::connected();
+    let (stream, write) = peer.open_way_in();
     let mut running = Running::new(peer);
     let writer = thread::spawn(move || {
         for begin in (0..TOTAL).step_by(1 << 18) {
@@ -104,11 +101,8 @@ fn all_bytes_reach_the_guest() {
 
 #[test]
 fn all_bytes_reach_a_slow_reader() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
-    let (read, write) = std::io::pipe().unwrap();
-    let (stream, _) = peer.open_stream(0, write.as_fd());
-    drop(write);
+    let mut peer = Peer::connected();
+    let (stream, read) = peer.open_way_out();
     let window = stream.allocation as usize;
     let mut running = Running::new(peer);
     let reader = thread::spawn(move || read_slowly(read));
@@ -144,8 +138,7 @@ fn all_bytes_reach_a_slow_reader() {
 #[test]
 fn many_streams_at_once_do_not_mix() {
     const STREAMS: u32 = 40;
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
+    let mut peer = Peer::connected();
     let pipes: Vec<_> = (0..STREAMS).map(|_| std::io::pipe().unwrap()).collect();
     let writes: Vec<_> = pipes.iter().map(|(_, write)| write.as_fd()).collect();
     peer.pass(b".", &writes);

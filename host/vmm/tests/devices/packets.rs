@@ -117,9 +117,7 @@ fn a_violation_ends_its_connection_and_no_other() {
     for (at, wrong) in wrong.into_iter().enumerate() {
         let mut peer = Peer::new();
         let control = peer.open_control(b"hello");
-        let (read, write) = std::io::pipe().unwrap();
-        let (stream, _) = peer.open_stream(0, read.as_fd());
-        drop(read);
+        let (stream, write) = peer.open_way_in();
         peer.send(&wrong(&stream));
         let answer = peer.receive_one();
         assert_eq!((answer.operation, answer.source_port), (RESET, stream.source_port), "{at}");
@@ -134,11 +132,8 @@ fn a_violation_ends_its_connection_and_no_other() {
 
 #[test]
 fn a_guest_that_sends_more_than_its_window_is_reset() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
-    let (read, write) = std::io::pipe().unwrap();
-    let (stream, _) = peer.open_stream(0, write.as_fd());
-    drop(write);
+    let mut peer = Peer::connected();
+    let (stream, read) = peer.open_way_out();
     // Nobody reads: a pipe takes 64 KiB, the rest is held, and no more of it than the guest was told.
     let mut sent = 0;
     let answer = loop {
@@ -167,11 +162,8 @@ fn bytes_after_the_last_are_a_violation() {
 
 #[test]
 fn a_packet_after_the_last_does_not_take_back_what_came_before() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
-    let (mut read, write) = std::io::pipe().unwrap();
-    let (stream, _) = peer.open_stream(0, write.as_fd());
-    drop(write);
+    let mut peer = Peer::connected();
+    let (stream, mut read) = peer.open_way_out();
     for _ in 0..2 {
         peer.send(&stream.answer(DATA).with_payload(&[4; 60_000]));
     }

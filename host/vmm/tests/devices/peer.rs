@@ -1,8 +1,8 @@
 //! The guest's side of sockets, packet by packet.
 
-use std::io::{IoSlice, Write};
+use std::io::{IoSlice, PipeReader, PipeWriter, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use mimobox_vmm::devices::Disk;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -125,6 +125,13 @@ impl Peer {
         peer
     }
 
+    /// With the control connection open.
+    pub(crate) fn connected() -> Self {
+        let mut peer = Self::new();
+        peer.open_control(b"hello");
+        peer
+    }
+
     pub(crate) fn without_buffers(guest: Guest) -> Self {
         let mut queues = guest.start(VSOCK, 0, &[CHAINS, CHAINS, 8]).into_iter();
         let mut next = || queues.next().unwrap();
@@ -233,5 +240,17 @@ impl Peer {
         let mut packets = self.receive();
         assert_eq!(packets.remove(0).payload, number.to_le_bytes());
         (request, packets)
+    }
+
+    /// The first stream, over a pipe into the guest. The request, and the end that is written to.
+    pub(crate) fn open_way_in(&mut self) -> (Packet, PipeWriter) {
+        let (read, write) = std::io::pipe().unwrap();
+        (self.open_stream(0, read.as_fd()).0, write)
+    }
+
+    /// The first stream, over a pipe out of the guest. The request, and the end that is read from.
+    pub(crate) fn open_way_out(&mut self) -> (Packet, PipeReader) {
+        let (read, write) = std::io::pipe().unwrap();
+        (self.open_stream(0, write.as_fd()).0, read)
     }
 }

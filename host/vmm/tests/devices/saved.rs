@@ -137,8 +137,7 @@ fn what_no_driver_brings_about_is_not_restored() {
 
 #[test]
 fn any_bytes_as_a_state_are_refused_or_harmless() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
+    let peer = Peer::connected();
     let bytes = postcard::to_allocvec(&peer.guest.devices.save()).unwrap();
     let (mut taken, mut refused) = (0, 0);
     for at in 0..bytes.len() {

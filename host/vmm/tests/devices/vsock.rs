@@ -77,8 +77,7 @@ fn a_guest_that_does_not_listen_yet_is_asked_again() {
 
 #[test]
 fn each_descriptor_becomes_a_stream_with_its_number() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
+    let mut peer = Peer::connected();
     let pipes: Vec<_> = (0..3).map(|_| std::io::pipe().unwrap()).collect();
     let descriptors: Vec<_> = pipes.iter().map(|(read, _)| read.as_fd()).collect();
     peer.pass(b"frame", &descriptors);
@@ -100,11 +99,8 @@ fn each_descriptor_becomes_a_stream_with_its_number() {
 
 #[test]
 fn a_stream_to_the_guest_ends_with_its_pipe() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
-    let (read, write) = std::io::pipe().unwrap();
-    let (stream, _) = peer.open_stream(0, read.as_fd());
-    drop(read);
+    let mut peer = Peer::connected();
+    let (stream, write) = peer.open_way_in();
     (&write).write_all(b"the end").unwrap();
     drop(write);
     let packets = peer.receive();
@@ -119,8 +115,7 @@ fn a_stream_to_the_guest_ends_with_its_pipe() {
 
 #[test]
 fn an_ordinary_file_is_a_stream_too() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
+    let mut peer = Peer::connected();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let (_, mut packets) = peer.open_stream(0, File::open(path).unwrap().as_fd());
     assert_eq!(packets.pop().unwrap().operation, RESET);
@@ -129,11 +124,8 @@ fn an_ordinary_file_is_a_stream_too() {
 
 #[test]
 fn a_guest_that_receives_no_more_breaks_the_pipe() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
-    let (read, write) = std::io::pipe().unwrap();
-    let (stream, _) = peer.open_stream(0, read.as_fd());
-    drop(read);
+    let mut peer = Peer::connected();
+    let (stream, write) = peer.open_way_in();
     peer.send(&stream.answer(SHUTDOWN).with_flags(NO_RECEIVE));
     assert_eq!(peer.receive_one().operation, RESET);
     assert_eq!((&write).write_all(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
@@ -141,11 +133,8 @@ fn a_guest_that_receives_no_more_breaks_the_pipe() {
 
 #[test]
 fn a_stream_from_the_guest_ends_its_pipe() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
-    let (mut read, write) = std::io::pipe().unwrap();
-    let (stream, _) = peer.open_stream(0, write.as_fd());
-    drop(write);
+    let mut peer = Peer::connected();
+    let (stream, mut read) = peer.open_way_out();
     peer.send(&stream.answer(DATA).with_payload(b"out"));
     peer.send(&stream.answer(SHUTDOWN).with_flags(NO_SEND));
     assert_eq!(peer.receive_one().operation, RESET);
@@ -156,8 +145,7 @@ fn a_stream_from_the_guest_ends_its_pipe() {
 
 #[test]
 fn a_guest_is_told_that_nobody_reads() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
+    let mut peer = Peer::connected();
     let (read, write) = std::io::pipe().unwrap();
     let (stream, _) = peer.open_stream(0, write.as_fd());
     drop((read, write));
@@ -167,8 +155,7 @@ fn a_guest_is_told_that_nobody_reads() {
 
 #[test]
 fn each_half_of_a_socket_closes_by_itself() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
+    let mut peer = Peer::connected();
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let (stream, _) = peer.open_stream(0, theirs.as_fd());
     drop(theirs);
@@ -185,8 +172,7 @@ fn each_half_of_a_socket_closes_by_itself() {
 
 #[test]
 fn a_guest_closes_a_socket_one_half_after_the_other() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
+    let mut peer = Peer::connected();
     let (ours, theirs) = UnixStream::pair().unwrap();
     let (stream, _) = peer.open_stream(0, theirs.as_fd());
     drop(theirs);
@@ -203,11 +189,8 @@ fn a_guest_closes_a_socket_one_half_after_the_other() {
 #[test]
 fn what_a_guest_sent_before_it_closed_is_read_to_the_end() {
     for close in [SHUTDOWN, RESET] {
-        let mut peer = Peer::new();
-        peer.open_control(b"hello");
-        let (mut read, write) = std::io::pipe().unwrap();
-        let (stream, _) = peer.open_stream(0, write.as_fd());
-        drop(write);
+        let mut peer = Peer::connected();
+        let (stream, mut read) = peer.open_way_out();
         // Two fill the pipe and more.
         for part in 0..3 {
             peer.send(&stream.answer(DATA).with_payload(&[part; 60_000]));
@@ -229,8 +212,7 @@ fn what_a_guest_sent_before_it_closed_is_read_to_the_end() {
 
 #[test]
 fn a_guest_gets_no_more_than_it_has_room_for() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
+    let mut peer = Peer::connected();
     let (read, write) = std::io::pipe().unwrap();
     peer.pass(b".", &[read.as_fd()]);
     (&write).write_all(&[1; 20_000]).unwrap();
@@ -249,11 +231,8 @@ fn a_guest_gets_no_more_than_it_has_room_for() {
 
 #[test]
 fn a_guest_is_told_of_room_when_a_slow_reader_has_read() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
-    let (read, write) = std::io::pipe().unwrap();
-    let (stream, _) = peer.open_stream(0, write.as_fd());
-    drop(write);
+    let mut peer = Peer::connected();
+    let (stream, read) = peer.open_way_out();
     let window = stream.allocation as usize;
     let mut sent = 0;
     while sent < window {
@@ -314,8 +293,7 @@ fn the_guest_is_told_when_the_client_is_gone() {
 
 #[test]
 fn a_driver_that_starts_anew_ends_all_connections() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
+    let mut peer = Peer::connected();
     let (read, write) = std::io::pipe().unwrap();
     peer.open_stream(0, read.as_fd());
     drop(read);
@@ -326,8 +304,7 @@ fn a_driver_that_starts_anew_ends_all_connections() {
 
 #[test]
 fn what_a_guest_has_room_for_is_sent_without_being_asked() {
-    let mut peer = Peer::new();
-    peer.open_control(b"hello");
+    let mut peer = Peer::connected();
     let (read, write) = std::io::pipe().unwrap();
     let (_, _) = peer.open_stream(0, read.as_fd());
     (&write).write_all(&[3; 60_000]).unwrap();
