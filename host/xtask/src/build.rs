@@ -37,9 +37,13 @@ pub(crate) fn host(root: &Path) -> Result<PathBuf> {
     Ok(workspace::target(root).join("release/mimobox-host"))
 }
 
-/// Builds the program that is a microVM. Gives its path, beside the host binary.
-pub(crate) fn vmm(root: &Path) -> Result<PathBuf> {
+/// Where the program that is a microVM is built: beside the host binary.
+pub(crate) fn vmm_path(root: &Path) -> PathBuf {
+    workspace::target(root).join("release/mimobox-vmm")
+}
+
+/// Builds it.
+pub(crate) fn vmm(root: &Path) -> Result<()> {
     process::run(workspace::cargo(root).args(["build", "--release", "--package", "mimobox-vmm"]))
-        .context("failed to build the microVMs' program")?;
-    Ok(workspace::target(root).join("release/mimobox-vmm"))
+        .context("failed to build the microVMs' program")
 }

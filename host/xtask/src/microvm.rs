@@ -16,7 +16,8 @@ pub(crate) struct Supplies {
 }
 
 impl Supplies {
-    /// Builds what is missing. None where this machine can run no microVM: nothing would use it.
+    /// Builds what is missing of them, but not the program: together with others its libraries may be built for all at once.
+    /// None where this machine can run no microVM: nothing would use it.
     pub(crate) fn prepare(stages: &mut Stages, root: &Path, agent: &Path) -> Result<Option<Self>> {
         if !Path::new("/dev/kvm").exists() {
             eprintln!("── no microVMs: this machine has no /dev/kvm");
@@ -24,8 +25,16 @@ impl Supplies {
         }
         let kernel = stages.run("kernel of microVMs", || kernel::build(root))?;
         let base_image = stages.run("base image", || base_image::build(root, agent))?;
-        let vmm = stages.run("microVMs' program", || build::vmm(root))?;
-        Ok(Some(Self { vmm, kernel, base_image }))
+        Ok(Some(Self { vmm: build::vmm_path(root), kernel, base_image }))
+    }
+
+    /// Builds the program too, by itself.
+    pub(crate) fn with_program(stages: &mut Stages, root: &Path, agent: &Path) -> Result<Option<Self>> {
+        let supplies = Self::prepare(stages, root, agent)?;
+        if supplies.is_some() {
+            stages.run("microVMs' program", || build::vmm(root))?;
+        }
+        Ok(supplies)
     }
 
     /// Tells a program where they are.

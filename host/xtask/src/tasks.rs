@@ -15,7 +15,7 @@ pub(crate) fn demo(arguments: &[String]) -> Result<ExitCode> {
     stages.run("machine", machine::prepare)?;
     stages.run("guest components", || guests::build(&guests::Options::default()))?;
     let agent = stages.run("agent", || build::agent(&root))?;
-    let supplies = Supplies::prepare(&mut stages, &root, &agent)?;
+    let supplies = Supplies::with_program(&mut stages, &root, &agent)?;
     let host = stages.run("host (wasmtime takes minutes, once)", || build::host(&root))?;
     let components = workspace::target(&root).join("components");
     let mut judge = Command::new(host);
@@ -45,7 +45,7 @@ pub(crate) fn test() -> Result<()> {
     stages.run("guests' own tests", || guests::test(&root))?;
     let agent = stages.run("agent", || build::agent(&root))?;
     let supplies = Supplies::prepare(&mut stages, &root, &agent)?;
-    // Builds the host too: together with the tests, so that its libraries are built for both at once.
+    // Builds the host and the VMM too: together with the tests, so that their libraries are built for all at once.
     stages.run("tests (wasmtime takes minutes, once)", || {
         let mut cargo = workspace::cargo(&root);
         cargo
@@ -75,7 +75,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     stages.run("machine", machine::prepare_for_bench)?;
     stages.run("guest components", || guests::build(&guests::Options::default()))?;
     let agent = stages.run("agent", || build::agent(&root))?;
-    let supplies = Supplies::prepare(&mut stages, &root, &agent)?;
+    let supplies = Supplies::with_program(&mut stages, &root, &agent)?;
     stages.run("bench", || {
         let mut cargo = workspace::cargo(&root);
         cargo
