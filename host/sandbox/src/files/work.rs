@@ -123,6 +123,7 @@ async fn supervise(
     }
     tally.settle(end.clone().map(|()| None));
     let _ = settle.map(|settle| settle.send(end));
+    // Where an operation's end was not told, an agent that takes the word to stop is there, and lets nothing of it go on.
     if !is_over && work.stop().await.is_err() {
         // A sandbox that is being destroyed still runs for a moment, and would take the input's end for the file's. The place
         // is held as well, or there could be any number of such inputs.
