@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::time::Duration;
 
 use mimobox_sandbox::{Ceiling, GrantedLimits, Isolation};
 use toml::Spanned;
